@@ -1,0 +1,67 @@
+# room(NAME LINKS libraries... [PRECOMPILED]): one static library of every source and message in a room.
+#
+# A backend that is absent is another source beside the real one: X_absent.cpp stands in for X.cpp where
+# SEXTANT_CUDA is off. PRECOMPILED rooms share one precompiled header of ATen, which costs 10 s a file else.
+add_library(sextant_warnings INTERFACE)
+target_compile_options(sextant_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+  -Woverloaded-virtual -Werror)
+
+add_library(sextant_sanitize INTERFACE)
+if(SEXTANT_SANITIZE)
+  target_compile_options(sextant_sanitize INTERFACE "-fsanitize=${SEXTANT_SANITIZE}" -fno-omit-frame-pointer)
+  target_link_options(sextant_sanitize INTERFACE "-fsanitize=${SEXTANT_SANITIZE}")
+endif()
+
+function(room name)
+  cmake_parse_arguments(ROOM "PRECOMPILED" "" "LINKS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${name}/*.cpp")
+  file(GLOB_RECURSE messages CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${name}/*.proto")
+  file(GLOB_RECURSE absent CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${name}/*_absent.cpp")
+  foreach(stand_in ${absent})
+    string(REPLACE "_absent.cpp" ".cpp" real "${stand_in}")
+    if(SEXTANT_CUDA)
+      list(REMOVE_ITEM sources "${stand_in}")
+    else()
+      list(REMOVE_ITEM sources "${real}")
+    endif()
+  endforeach()
+
+  set(target sextant_${name})
+  add_library(${target}_messages STATIC ${messages})
+  protobuf_generate(TARGET ${target}_messages LANGUAGE cpp IMPORT_DIRS "${CMAKE_SOURCE_DIR}"
+                    PROTOC_OUT_DIR "${CMAKE_BINARY_DIR}")
+  target_include_directories(${target}_messages PUBLIC "${CMAKE_BINARY_DIR}")
+  target_link_libraries(${target}_messages PUBLIC protobuf::libprotobuf sextant_sanitize)
+
+  add_library(${target} STATIC ${sources})
+  target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${target} PUBLIC ${target}_messages ${ROOM_LINKS} sextant_sanitize PRIVATE sextant_warnings)
+  foreach(room_to_the_left parallel data trainer)
+    if(room_to_the_left STREQUAL name)
+      break()
+    endif()
+    target_link_libraries(${target}_messages PUBLIC sextant_${room_to_the_left}_messages)
+    add_dependencies(${target}_messages sextant_${room_to_the_left}_messages)
+  endforeach()
+  if(ROOM_PRECOMPILED)
+    target_compile_options(${target} PRIVATE -fpch-preprocess)
+    if(NOT TARGET sextant_precompiled)
+      file(WRITE "${CMAKE_BINARY_DIR}/precompiled.cpp" "")
+      add_library(sextant_precompiled OBJECT "${CMAKE_BINARY_DIR}/precompiled.cpp")
+      target_link_libraries(sextant_precompiled PRIVATE ${ROOM_LINKS} sextant_sanitize sextant_warnings)
+      target_compile_options(sextant_precompiled PRIVATE -fpch-preprocess)
+      target_precompile_headers(sextant_precompiled PRIVATE "${CMAKE_SOURCE_DIR}/cmake/precompiled.h")
+    endif()
+    target_precompile_headers(${target} REUSE_FROM sextant_precompiled)
+  endif()
+endfunction()
+
+# Version, commit and build type for `sextant --version`, refreshed at configure time.
+execute_process(COMMAND git -C "${CMAKE_SOURCE_DIR}" describe --always --dirty OUTPUT_VARIABLE commit
+                OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(NOT commit)
+  set(commit unknown)
+endif()
+configure_file("${CMAKE_SOURCE_DIR}/cmake/build_stamp.h.in" "${CMAKE_BINARY_DIR}/stamp/build_stamp.h")
+add_library(sextant_build_stamp INTERFACE)
+target_include_directories(sextant_build_stamp INTERFACE "${CMAKE_BINARY_DIR}/stamp")

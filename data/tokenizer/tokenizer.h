@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sextant::data {
+
+// Text <-> ids, byte-level BPE (Sennrich et al. 2016; bytes as in GPT-2). decode(encode(x)) == x for any bytes,
+// valid UTF-8 or not. Thread-safe: any number of threads may call the const methods at once.
+class Tokenizer {
+ public:
+  // Loads Hugging Face's tokenizer.json. Throws Error(kInput) naming the file and what is wrong in it.
+  static Tokenizer load(const std::filesystem::path& path);
+  // The same from the file's text; `origin` names it in messages.
+  static Tokenizer from_json(std::string_view json, const std::string& origin);
+
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  // Ordinary text: special tokens written out in it are not recognised.
+  std::vector<int32_t> encode(std::string_view text) const;
+  // The same, appended to `ids`.
+  void encode(std::string_view text, std::vector<int32_t>& ids) const;
+  // Bytes of the tokens; special tokens appear as their text. Throws Error(kInput) for an id outside.
+  std::string decode(std::span<const int32_t> ids) const;
+  // Bytes of one token.
+  std::string_view token_bytes(int32_t id) const;
+
+  // Ids run from 0 to vocabulary() - 1.
+  int32_t vocabulary() const;
+  // The id of <|endoftext|> (or what the file says ends a document), if there is one.
+  std::optional<int32_t> end_of_text() const;
+  // The id of a special token by its text.
+  std::optional<int32_t> special(std::string_view text) const;
+  // Stable over machines: differs when any id would.
+  uint64_t fingerprint() const;
+  // As tokenizer.json, ready to be saved.
+  std::string to_json() const;
+
+ private:
+  struct Parts;
+  explicit Tokenizer(std::unique_ptr<const Parts> parts);
+  std::unique_ptr<const Parts> parts_;
+};
+
+}  // namespace sextant::data

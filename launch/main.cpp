@@ -1,0 +1,24 @@
+#include <cstdio>
+#include <exception>
+
+#include "launch/commands.h"
+#include "parallel/base/error.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Sextant pretrains GPT-class language models over many machines with plain mpirun."};
+  app.name("sextant");
+  app.require_subcommand(1);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    int code = app.exit(error);
+    return code == 0 || dynamic_cast<const CLI::RuntimeError*>(&error) != nullptr ? code : 2;
+  } catch (const sextant::Error& error) {
+    std::fprintf(stderr, "sextant: %s\n", error.what());
+    return sextant::exit_code(error.kind());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "sextant: internal error: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
