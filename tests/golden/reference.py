@@ -22,10 +22,10 @@ from transformers import (
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 FORMULA = (
-    "weight[i] = centre + scale * u(key, i), i the flat row-major index; u = 2 * (mix(key * 2^32 + i) >> 11) / 2^53 "
-    "- 1 lies in [-1, 1); mix is SplitMix64: z = x + 0x9E3779B97F4A7C15; z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9; "
-    "z = (z ^ (z >> 27)) * 0x94D049BB133111EB; z ^ (z >> 31), all modulo 2^64. key is the place of the parameter's "
-    "name in sorted order, from 1"
+    "weight[i] = centre + scale * u(key, i), i the flat row-major index; u = 2 * (mix(key * 2^32 + i) >> 11) "
+    "/ 2^53 - 1 lies in [-1, 1); mix is SplitMix64: z = x + 0x9E3779B97F4A7C15; "
+    "z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9; z = (z ^ (z >> 27)) * 0x94D049BB133111EB; z ^ (z >> 31), "
+    "all modulo 2^64. key is the place of the parameter's name in sorted order, from 1"
 )
 MASK = (1 << 64) - 1
 
@@ -273,6 +273,8 @@ def write(name, value):
         if isinstance(node, dict) and depth < 3:
             inside = ",\n".join(f"{pad} {json.dumps(k)}: {lines(v, depth + 1)}" for k, v in node.items())
             return "{\n" + inside + "\n" + pad + "}"
+        if isinstance(node, list) and node and isinstance(node[0], dict):
+            return "[\n" + ",\n".join(f"{pad} {json.dumps(entry)}" for entry in node) + "\n" + pad + "]"
         return json.dumps(node)
 
     path = FOLDER / name
