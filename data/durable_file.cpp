@@ -126,7 +126,6 @@ namespace {
 
 void write_whole(int descriptor, const char* bytes, size_t count, uint64_t offset,
                  const std::filesystem::path& path) {
-  size_t wanted = count;
   while (count > 0) {
     ssize_t written = ::pwrite(descriptor, bytes, count, static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
@@ -134,7 +133,7 @@ void write_whole(int descriptor, const char* bytes, size_t count, uint64_t offse
       int reason = written == 0 ? ENOSPC : errno;
       fail_environment(
           fmt::format("{}: can not write {} bytes at byte {}: {}; free space there or choose another folder",
-                      path.string(), wanted, offset, system_error_text(reason)));
+                      path.string(), count, offset, system_error_text(reason)));
     }
     bytes += written;
     count -= static_cast<size_t>(written);
