@@ -2,6 +2,9 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <optional>
+
+#include "parallel/base/error.h"
 #include "trainer/kernels/activation.h"
 #include "trainer/kernels/norm.h"
 
@@ -17,33 +20,46 @@ at::Tensor apply_linear(const at::Tensor& input, const at::Tensor& weight, const
   return bias.defined() ? at::linear(input, weight, bias) : at::linear(input, weight);
 }
 
-// Adds one layer's share of the input's gradient and stores its own gradients.
-void linear_backward(const at::Tensor& grad, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
-                     at::Tensor& dinput, at::Tensor& dweight, at::Tensor& dbias) {
-  at::Tensor flat_grad = flat(grad);                     // [N, out]
-  dweight = at::matmul(flat_grad.t(), flat(input));      // [out, in]
-  if (bias.defined()) dbias = flat_grad.sum(0);          // [out]
-  at::Tensor share = at::matmul(flat_grad, weight);      // [N, in]
-  dinput = dinput.defined() ? dinput.add_(share) : share;
+// Gradients of one layer's own numbers.
+struct LayerGradients {
+  at::Tensor flat_grad;  // [N, out]
+  at::Tensor weight;     // [out, in]
+
+  at::Tensor bias() const { return flat_grad.sum(0); }  // [out]
+};
+
+// Adds the layer's share to the gradient of its input, dinput [N, in].
+LayerGradients linear_backward(const at::Tensor& grad, const at::Tensor& input, const at::Tensor& weight,
+                               at::Tensor& dinput) {
+  LayerGradients gradients{flat(grad), at::Tensor()};
+  gradients.weight = at::matmul(gradients.flat_grad.t(), flat(input));
+  if (dinput.defined()) {
+    dinput.addmm_(gradients.flat_grad, weight);
+  } else {
+    dinput = at::matmul(gradients.flat_grad, weight);
+  }
+  return gradients;
 }
 
-// Inputs: x, norm weight, norm bias, epsilon, recompute, then (weight, bias) of each layer.
+// Autograd's inputs, in this order: x, norm weight, norm bias (optional), epsilon, recompute, each layer's weight, then
+// each layer's bias (none of them has one, or all have).
 class NormLinear : public torch::autograd::Function<NormLinear> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& norm_weight,
-                               const at::Tensor& norm_bias, double epsilon, bool recompute,
-                               at::TensorList weights_and_biases) {
-    auto [normed, statistics] = norm_forward(x, norm_weight, norm_bias, epsilon);
+                               const std::optional<at::Tensor>& norm_bias, double epsilon, bool recompute,
+                               at::TensorList weights, at::TensorList biases) {
+    at::Tensor bias_of_norm = norm_bias.value_or(at::Tensor());
+    auto [normed, statistics] = norm_forward(x, norm_weight, bias_of_norm, epsilon);
     variable_list outputs;
-    variable_list saved{x, norm_weight, norm_bias, statistics.mean, statistics.reciprocal_spread};
+    variable_list saved{x, norm_weight, bias_of_norm, statistics.mean, statistics.reciprocal_spread};
     saved.push_back(recompute ? at::Tensor() : normed);
-    for (size_t i = 0; i < weights_and_biases.size(); i += 2) {
-      outputs.push_back(apply_linear(normed, weights_and_biases[i], weights_and_biases[i + 1]));
-      saved.push_back(weights_and_biases[i]);
-      saved.push_back(weights_and_biases[i + 1]);
+    for (size_t i = 0; i < weights.size(); ++i) {
+      outputs.push_back(apply_linear(normed, weights[i], biases.empty() ? at::Tensor() : biases[i]));
+      saved.push_back(weights[i]);
     }
     context->save_for_backward(std::move(saved));
     context->saved_data["epsilon"] = epsilon;
+    context->saved_data["biased"] = !biases.empty();
     return outputs;
   }
 
@@ -55,11 +71,14 @@ class NormLinear : public torch::autograd::Function<NormLinear> {
     if (!normed.defined()) {
       normed = std::get<0>(norm_forward(x, norm_weight, norm_bias, context->saved_data["epsilon"].toDouble()));
     }
+    bool biased = context->saved_data["biased"].toBool();
+    size_t layers = grads.size();
     at::Tensor dnormed;
-    variable_list results(5 + 2 * grads.size());
-    for (size_t i = 0; i < grads.size(); ++i) {
-      linear_backward(grads[i], normed, saved[6 + 2 * i], saved[7 + 2 * i], dnormed, results[5 + 2 * i],
-                      results[6 + 2 * i]);
+    variable_list results(5 + layers * (biased ? 2 : 1));
+    for (size_t i = 0; i < layers; ++i) {
+      auto layer = linear_backward(grads[i], normed, saved[6 + i], dnormed);
+      results[5 + i] = layer.weight;
+      if (biased) results[5 + layers + i] = layer.bias();
     }
     auto gradients = norm_backward(dnormed.view(x.sizes()), x, norm_weight, norm_bias, statistics);
     results[0] = gradients.x;
@@ -71,38 +90,47 @@ class NormLinear : public torch::autograd::Function<NormLinear> {
 
 class ActivationLinear : public torch::autograd::Function<ActivationLinear> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& gate, const at::Tensor& up,
-                            const at::Tensor& weight, const at::Tensor& bias, bool recompute) {
-    at::Tensor activated = activation_forward(gate, up);
-    context->save_for_backward({gate, up, weight, bias, recompute ? at::Tensor() : activated});
-    return apply_linear(activated, weight, bias);
+  static at::Tensor forward(AutogradContext* context, const std::optional<at::Tensor>& gate, const at::Tensor& up,
+                            const at::Tensor& weight, const std::optional<at::Tensor>& bias, bool recompute) {
+    at::Tensor maybe_gate = gate.value_or(at::Tensor());
+    at::Tensor activated = activation_forward(maybe_gate, up);
+    context->save_for_backward({maybe_gate, up, weight, recompute ? at::Tensor() : activated});
+    context->saved_data["biased"] = bias.has_value();
+    return apply_linear(activated, weight, bias.value_or(at::Tensor()));
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     auto saved = context->get_saved_variables();
-    at::Tensor activated = saved[4].defined() ? saved[4] : activation_forward(saved[0], saved[1]);
-    at::Tensor dactivated, dweight, dbias;
-    linear_backward(grads[0], activated, saved[2], saved[3], dactivated, dweight, dbias);
-    auto gradients = activation_backward(dactivated.view(saved[1].sizes()), saved[0], saved[1]);
-    return {gradients.gate, gradients.up, dweight, dbias, at::Tensor()};
+    const at::Tensor &gate = saved[0], &up = saved[1];
+    at::Tensor activated = saved[3].defined() ? saved[3] : activation_forward(gate, up);
+    at::Tensor dactivated;
+    auto layer = linear_backward(grads[0], activated, saved[2], dactivated);
+    at::Tensor dbias = context->saved_data["biased"].toBool() ? layer.bias() : at::Tensor();
+    auto gradients = activation_backward(dactivated.view(up.sizes()), gate, up);
+    return {gradients.gate, gradients.up, layer.weight, dbias, at::Tensor()};
   }
 };
+
+std::optional<at::Tensor> maybe(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional(tensor) : std::nullopt;
+}
 
 }  // namespace
 
 std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight, const at::Tensor& norm_bias,
                                     double epsilon, const std::vector<Linear>& layers, Produced produced) {
-  variable_list weights_and_biases;
+  variable_list weights, biases;
   for (const Linear& layer : layers) {
-    weights_and_biases.push_back(layer.weight);
-    weights_and_biases.push_back(layer.bias);
+    weights.push_back(layer.weight);
+    if (layer.bias.defined()) biases.push_back(layer.bias);
   }
-  return NormLinear::apply(x, norm_weight, norm_bias, epsilon, produced == Produced::kRecompute,
-                           at::TensorList(weights_and_biases));
+  expect(biases.empty() || biases.size() == weights.size(), "all fused layers have a bias, or none");
+  return NormLinear::apply(x, norm_weight, maybe(norm_bias), epsilon, produced == Produced::kRecompute,
+                           at::TensorList(weights), at::TensorList(biases));
 }
 
 at::Tensor activation_linear(const at::Tensor& gate, const at::Tensor& up, const Linear& layer, Produced produced) {
-  return ActivationLinear::apply(gate, up, layer.weight, layer.bias, produced == Produced::kRecompute);
+  return ActivationLinear::apply(maybe(gate), up, layer.weight, maybe(layer.bias), produced == Produced::kRecompute);
 }
 
 }  // namespace sextant::trainer

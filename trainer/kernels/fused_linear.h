@@ -16,7 +16,8 @@ struct Linear {
   at::Tensor bias;    // [out] or undefined
 };
 
-// One output [..., out_i] for each layer, all reading norm(x). x [..., C].
+// One output [..., out_i] for each layer, all reading norm(x), with biases in all of
+// them or in none. x [..., C].
 std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight, const at::Tensor& norm_bias,
                                     double epsilon, const std::vector<Linear>& layers, Produced produced);
 

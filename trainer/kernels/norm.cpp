@@ -2,6 +2,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <optional>
+
 namespace sextant::trainer {
 namespace {
 
@@ -11,9 +13,10 @@ at::Tensor widened(const at::Tensor& x) { return at::isReducedFloatingType(x.sca
 class Norm : public torch::autograd::Function<Norm> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias, double epsilon) {
-    auto [y, statistics] = norm_forward(x, weight, bias, epsilon);
-    context->save_for_backward({x, weight, bias, statistics.mean, statistics.reciprocal_spread});
+                            const std::optional<at::Tensor>& bias, double epsilon) {
+    at::Tensor maybe_bias = bias.value_or(at::Tensor());
+    auto [y, statistics] = norm_forward(x, weight, maybe_bias, epsilon);
+    context->save_for_backward({x, weight, maybe_bias, statistics.mean, statistics.reciprocal_spread});
     return y;
   }
 
@@ -57,7 +60,7 @@ NormGradients norm_backward(const at::Tensor& grad, const at::Tensor& x, const a
 }
 
 at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
-  return Norm::apply(x, weight, bias, epsilon);
+  return Norm::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, epsilon);
 }
 
 }  // namespace sextant::trainer
