@@ -38,8 +38,8 @@ TEST(GoldenOptimizer, AdamW) {
     AdamW optimizer(settings_of(entry), parameters);
     for (size_t step = 0; step < entry["gradients"].size(); ++step) {
       parameter.grad = tensor(entry["gradients"][step]).view(described.shape);
-      optimizer.update(entry.at("learning_rate"));
-      at::Tensor expected = tensor(entry["weights"][step]).view(described.shape);
+      optimizer.update(entry["learning_rates"][step]);
+      at::Tensor expected = tensor(entry["after"][step]).view(described.shape);
       EXPECT_LT((parameter.master - expected).abs().max().item<double>(), 1e-12) << "update " << step;
     }
     EXPECT_EQ(optimizer.updates(), static_cast<int64_t>(entry["gradients"].size()));
