@@ -39,8 +39,12 @@ TEST(GoldenOptimizer, AdamW) {
     for (size_t step = 0; step < entry["gradients"].size(); ++step) {
       parameter.grad = tensor(entry["gradients"][step]).view(described.shape);
       optimizer.update(entry["learning_rates"][step]);
-      at::Tensor expected = tensor(entry["after"][step]).view(described.shape);
+      at::Tensor expected = tensor(entry["after"][step]["weight"]).view(described.shape);
       EXPECT_LT((parameter.master - expected).abs().max().item<double>(), 1e-12) << "update " << step;
+      at::Tensor mean = tensor(entry["after"][step]["mean"]).view(described.shape);
+      at::Tensor square = tensor(entry["after"][step]["square"]).view(described.shape);
+      EXPECT_LT((optimizer.state()[0].tensor - mean).abs().max().item<double>(), 1e-12) << "update " << step;
+      EXPECT_LT((optimizer.state()[1].tensor - square).abs().max().item<double>(), 1e-10) << "update " << step;
     }
     EXPECT_EQ(optimizer.updates(), static_cast<int64_t>(entry["gradients"].size()));
   }
