@@ -23,25 +23,24 @@ LineReader::LineReader(const std::filesystem::path& path, uint64_t limit)
 }
 
 bool LineReader::next(std::string_view& line) {
-  size_t searched = begin_;
-  for (;;) {
-    const char* from = buffer_.data();
-    const void* found = std::memchr(from + searched, '\n', end_ - searched);
-    size_t stop = found != nullptr ? static_cast<const char*>(found) - from + 1 : end_;
-    if (stop - begin_ > limit_) {
-      fail_input(fmt::format("{}:{}: a line of more than {} bytes; is this the file you meant?",
-                             path_.string(), number_ + 1, limit_));
-    }
-    size_t length = end_ - begin_;
-    if (found == nullptr && read_more()) {
-      searched = begin_ + length;  // what was there may have moved to the front
-      continue;
-    }
-    line = {buffer_.data() + begin_, stop - begin_};
-    begin_ = stop;
-    number_ += line.empty() ? 0 : 1;
-    return !line.empty();
+  const void* newline = nullptr;
+  for (size_t searched = 0;;) {
+    // Looked at from begin_ in each round: reading more moves what is there to the front.
+    newline = std::memchr(buffer_.data() + begin_ + searched, '\n', end_ - begin_ - searched);
+    searched = end_ - begin_;
+    if (newline != nullptr || searched > limit_ || !read_more()) break;
   }
+  const char* from = buffer_.data() + begin_;
+  size_t length =
+      newline != nullptr ? static_cast<size_t>(static_cast<const char*>(newline) - from) + 1 : end_ - begin_;
+  if (length > limit_) {
+    fail_input(fmt::format("{}:{}: a line of more than {} bytes; is this the file you meant?", path_.string(),
+                           number_ + 1, limit_));
+  }
+  line = {from, length};
+  begin_ += length;
+  number_ += length > 0 ? 1 : 0;
+  return length > 0;
 }
 
 bool LineReader::read_more() {

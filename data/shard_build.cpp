@@ -168,6 +168,16 @@ uint64_t total_bytes(const std::vector<std::filesystem::path>& files) {
   return sum;
 }
 
+void create_folder_of(const std::filesystem::path& prefix) {
+  if (!prefix.has_parent_path()) return;
+  std::error_code error;
+  std::filesystem::create_directories(prefix.parent_path(), error);
+  if (error) {
+    fail_environment(
+        fmt::format("{}: the folder can not be made: {}", prefix.parent_path().string(), error.message()));
+  }
+}
+
 int encoder_threads(int wanted) {
   return wanted > 0 ? wanted : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
@@ -195,7 +205,7 @@ BuildProgress build_shards(const std::vector<std::filesystem::path>& files, cons
   expect(settings.valid_fraction >= 0 && settings.valid_fraction < 1, "the held-out fraction is below 1");
   BuildProgress progress;
   progress.bytes_total = total_bytes(files);
-  if (settings.output.has_parent_path()) std::filesystem::create_directories(settings.output.parent_path());
+  create_folder_of(settings.output);
   Output output(settings, token_type_for(tokenizer.vocabulary()));
   auto closing = settings.end == DocumentEnd::kEndOfText ? tokenizer.end_of_text() : std::nullopt;
   Pipeline pipeline(files, settings.documents, tokenizer, closing, encoder_threads(settings.threads));
