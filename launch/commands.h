@@ -9,4 +9,7 @@ namespace sextant::launch {
 // CLI::RuntimeError(code) to leave with an exit code of its own.
 void add_data(CLI::App& app);
 
+// tokenizer train, encode, decode, inspect
+void add_tokenizer(CLI::App& app);
+
 }  // namespace sextant::launch

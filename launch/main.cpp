@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   app.name("sextant");
   app.require_subcommand(1);
   sextant::launch::add_data(app);
+  sextant::launch::add_tokenizer(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
