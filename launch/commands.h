@@ -12,4 +12,6 @@ void add_data(CLI::App& app);
 // tokenizer train, encode, decode, inspect
 void add_tokenizer(CLI::App& app);
 
+void add_config(CLI::App& app);
+
 }  // namespace sextant::launch

@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   sextant::launch::add_data(app);
   sextant::launch::add_tokenizer(app);
+  sextant::launch::add_config(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
