@@ -2,12 +2,15 @@
 #include <exception>
 
 #include "launch/commands.h"
+#include "launch/version.h"
 #include "parallel/base/error.h"
 
 int main(int argc, char** argv) {
   CLI::App app{"Sextant pretrains GPT-class language models over many machines with plain mpirun."};
   app.name("sextant");
   app.require_subcommand(1);
+  app.set_version_flag("--version", sextant::launch::version_text, "Version, commit, build and libraries");
+  sextant::launch::add_completion(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # launch/run.sh with a program that stands in for the executable: stops, restarts, gives up, hands on exit codes.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
