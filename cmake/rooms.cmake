@@ -56,12 +56,24 @@ function(room name)
   endif()
 endfunction()
 
-# Version, commit and build type for `sextant --version`, refreshed at configure time.
-execute_process(COMMAND git -C "${CMAKE_SOURCE_DIR}" describe --always --dirty OUTPUT_VARIABLE commit
-                OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-if(NOT commit)
-  set(commit unknown)
-endif()
-configure_file("${CMAKE_SOURCE_DIR}/cmake/build_stamp.h.in" "${CMAKE_BINARY_DIR}/stamp/build_stamp.h")
-add_library(sextant_build_stamp INTERFACE)
-target_include_directories(sextant_build_stamp INTERFACE "${CMAKE_BINARY_DIR}/stamp")
+# build_stamp.h for `sextant --version`: configured here, its commit refreshed by every build. Called after the
+# libraries have been found.
+function(build_stamp)
+  set(accelerator "none (CPU build)")
+  if(SEXTANT_CUDA)
+    set(accelerator "CUDA ${CUDAToolkit_VERSION} and NCCL")
+  endif()
+  set(build_type "${CMAKE_BUILD_TYPE}")
+  if(SEXTANT_SANITIZE)
+    string(APPEND build_type " with -fsanitize=${SEXTANT_SANITIZE}")
+  endif()
+  set(header "${CMAKE_BINARY_DIR}/stamp/build_stamp.h")
+  add_custom_target(refresh_build_stamp BYPRODUCTS "${header}" VERBATIM COMMENT "Refreshing the version stamp"
+    COMMAND "${CMAKE_COMMAND}" "-DSOURCE=${CMAKE_SOURCE_DIR}" "-DOUTPUT=${header}"
+    "-DTEMPLATE=${CMAKE_SOURCE_DIR}/cmake/build_stamp.h.in" "-Dversion=${PROJECT_VERSION}"
+    "-Dbuild_type=${build_type}" "-Dcompiler=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}"
+    "-Dyaml=${yaml-cpp_VERSION}" "-Daccelerator=${accelerator}" -P "${CMAKE_SOURCE_DIR}/cmake/build_stamp.cmake")
+  add_library(sextant_build_stamp INTERFACE)
+  add_dependencies(sextant_build_stamp refresh_build_stamp)
+  target_include_directories(sextant_build_stamp INTERFACE "${CMAKE_BINARY_DIR}/stamp")
+endfunction()

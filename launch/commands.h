@@ -14,4 +14,6 @@ void add_tokenizer(CLI::App& app);
 
 void add_config(CLI::App& app);
 
+void add_completion(CLI::App& app);  // launch/completion.cpp
+
 }  // namespace sextant::launch

@@ -2,6 +2,7 @@
 #include <exception>
 
 #include "launch/commands.h"
+#include "launch/version.h"
 #include "parallel/base/error.h"
 
 int main(int argc, char** argv) {
@@ -11,6 +12,8 @@ int main(int argc, char** argv) {
   sextant::launch::add_data(app);
   sextant::launch::add_tokenizer(app);
   sextant::launch::add_config(app);
+  app.set_version_flag("--version", sextant::launch::version_text, "Version, commit, build and libraries");
+  sextant::launch::add_completion(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
