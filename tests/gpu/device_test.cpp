@@ -14,8 +14,7 @@ double relative_error(const at::Tensor& got, const at::Tensor& exact) {
   return (difference.norm() / exact.to(at::kDouble).norm()).item<double>();
 }
 
-// bfloat16 keeps 8 bits: rounding the result alone costs 2e-3, attention rounds a few times on the way.
-// of bf16.
+// bfloat16 keeps 8 bits: rounding the result alone costs 2e-3, and attention rounds a few times on the way.
 constexpr double kBf16Tolerance = 2e-2;
 
 TEST(Device, IsThereAndNewEnough) {
