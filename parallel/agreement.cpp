@@ -30,4 +30,14 @@ void together(Group& group, const std::function<void()>& work) {
   throw AgreedError(kind, message);
 }
 
+void alike(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const AgreedError&) {
+    throw;
+  } catch (const Error& error) {
+    throw AgreedError(error.kind(), error.what());
+  }
+}
+
 }  // namespace sextant::parallel

@@ -18,4 +18,7 @@ class AgreedError : public Error {
 // throw the same AgreedError: the lowest such rank's, its rank named where others went well. All ranks must call.
 void together(Group& group, const std::function<void()>& work);
 
+// Runs `work`, which throws the same Error on every rank or on none, and lets it out as an AgreedError.
+void alike(const std::function<void()>& work);
+
 }  // namespace sextant::parallel

@@ -11,8 +11,8 @@
 namespace sextant::trainer {
 namespace {
 
-std::vector<parallel::ReplicatedParameter> leaves(const ParameterList& parameters) {
-  std::vector<parallel::ReplicatedParameter> result;
+std::vector<parallel::TrainedLeaf> leaves(const ParameterList& parameters) {
+  std::vector<parallel::TrainedLeaf> result;
   for (const auto& parameter : parameters) result.push_back({parameter->value, parameter->master.scalar_type()});
   return result;
 }
@@ -26,22 +26,23 @@ std::vector<at::Tensor> gradients_of(const ParameterList& parameters) {
 }  // namespace
 
 TrainStep::TrainStep(const Transformer& model, AdamW& optimizer, const OptimizerSettings& settings, int64_t run_steps,
-                     parallel::Group& data, int64_t bucket_bytes)
+                     parallel::Group& replicas, int64_t bucket_bytes)
     : model_(model),
       optimizer_(optimizer),
       settings_(settings),
       run_steps_(run_steps),
-      data_(data),
-      replicate_(data, leaves(model.parameters()), bucket_bytes) {
+      replicas_(replicas),
+      gradients_(leaves(model.parameters()), bucket_bytes, replicas) {
   size_t i = 0;
-  for (const auto& parameter : model.parameters()) parameter->grad = replicate_.gradient(i++);
+  for (const auto& parameter : model.parameters()) parameter->grad = gradients_.gradient(i++);
 }
 
 std::pair<double, double> TrainStep::accumulate(const data::Batch& batch, int64_t micro_batch,
                                                 const LossFunction& loss, Breakdown& breakdown) {
   at::Tensor sums;  // [2] fp64: read once, after the last microbatch
   for (int64_t first = 0; first < batch.rows; first += micro_batch) {
-    if (first + micro_batch >= batch.rows) replicate_.last_microbatch();
+    bool last = first + micro_batch >= batch.rows;
+    gradients_.begin(last ? parallel::Microbatch::kLast : parallel::Microbatch::kEarlier);
     LossSum part;
     {
       auto timer = breakdown.measure(TimeKind::kForward);
@@ -60,13 +61,12 @@ std::pair<double, double> TrainStep::accumulate(const data::Batch& batch, int64_
 StepReport TrainStep::run(Step step, const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                           Breakdown& breakdown) {
   expect(batch.rows > 0 && micro_batch > 0, "a step has rows");
-  replicate_.begin_step();
   auto [sum, count] = accumulate(batch, micro_batch, loss, breakdown);
   StepReport report;
   {
     auto timer = breakdown.measure(TimeKind::kCommunication);
-    replicate_.finish();
-    auto totals = parallel::reduce_numbers(data_, {sum, count});
+    gradients_.finish();
+    auto totals = parallel::reduce_numbers(replicas_, {sum, count});
     sum = totals[0], count = totals[1];
   }
   auto timer = breakdown.measure(TimeKind::kOptimizer);
@@ -78,7 +78,9 @@ StepReport TrainStep::run(Step step, const data::Batch& batch, int64_t micro_bat
   report.grad_norm = global_norm(gradients_of(model_.parameters())) / count;
   report.finite = std::isfinite(report.loss) && std::isfinite(report.grad_norm);
   if (!report.finite) return report;
-  replicate_.scale(clip_scale(report.grad_norm, settings_.grad_clip()) / count);
+  double scale = clip_scale(report.grad_norm, settings_.grad_clip()) / count;
+  const parallel::GradientBuckets& buckets = gradients_.buckets();
+  for (size_t bucket = 0; bucket < buckets.count(); ++bucket) buckets.flat(bucket).mul_(scale);
   optimizer_.update(report.learning_rate);
   model_.parameters().refresh_values();
   return report;

@@ -26,13 +26,13 @@ struct StepReport {
 // differ in the loss function.
 class TrainStep {
  public:
-  // Allocates gradients and gives each parameter its grad. All ranks of `data` must call. What is borrowed must outlive
-  // the step.
+  // Allocates gradients and gives each parameter its grad. All ranks of `replicas` (data x context) must call. What is
+  // borrowed must outlive the step.
   TrainStep(const Transformer& model, AdamW& optimizer, const OptimizerSettings& settings, int64_t run_steps,
-            parallel::Group& data, int64_t bucket_bytes);
+            parallel::Group& replicas, int64_t bucket_bytes);
 
   // Trains on this rank's rows, cut into microbatches of `micro_batch` rows. `step` finished updates decide the learning
-  // rate. All ranks of the data group must call together.
+  // rate. All ranks of the replicas must call together.
   StepReport run(Step step, const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                  Breakdown& breakdown);
 
@@ -41,8 +41,8 @@ class TrainStep {
   AdamW& optimizer_;
   OptimizerSettings settings_;
   int64_t run_steps_;
-  parallel::Group& data_;
-  parallel::Replicate replicate_;
+  parallel::Group& replicas_;
+  parallel::GradientReducer gradients_;
 
   // Forward and backward of all microbatches; this rank's {sum of losses, count}.
   std::pair<double, double> accumulate(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,

@@ -41,7 +41,7 @@ class TrainLoop {
       record(report, held_out, end);
       save(end, stop);
     }
-    if (run_.checkpoints != nullptr) run_.checkpoints->finish();
+    run_.checkpoints.finish();
     if (run_.log != nullptr) {
       run_.log->finish();
       if (breakdown_.steps() > 0) run_.log->note(breakdown_.table());
@@ -61,9 +61,9 @@ class TrainLoop {
     StepReport report = run_.step.run(step_, batch, settings_.micro_batch(), run_.loss, breakdown_);
     ++step_;
     run_.guard.observe(step_, report.finite, report.loss, report.grad_norm);
-    if (run_.checkpoints != nullptr) {
+    {
       auto timer = breakdown_.measure(TimeKind::kCheckpoint);
-      run_.checkpoints->poll();
+      run_.checkpoints.poll();
     }
     interval_.by_kind += breakdown_.end_step();
     interval_.seconds += steady_seconds() - before;
@@ -81,7 +81,7 @@ class TrainLoop {
     if (!due) return std::nullopt;
     std::optional<double> loss;
     if (run_.held_out.microbatches != nullptr) {
-      loss = held_out_loss(run_.model, *run_.held_out.microbatches, run_.held_out.count, run_.loss, run_.data);
+      loss = held_out_loss(run_.model, *run_.held_out.microbatches, run_.held_out.count, run_.loss, run_.replicas);
     }
     draw();
     return loss;
@@ -128,7 +128,7 @@ class TrainLoop {
   void save(bool end, bool stop) {
     int64_t every = settings_.checkpoint_every();
     bool due = every > 0 ? end || step_.value() % every == 0 : stop;
-    if (!due || run_.checkpoints == nullptr) return;
+    if (!due) return;
     auto timer = breakdown_.measure(TimeKind::kCheckpoint);
     if (run_.log != nullptr) run_.log->sync();
     Manifest header = run_.identity;
@@ -137,7 +137,7 @@ class TrainLoop {
     header.set_samples(step_.value() * settings_.global_batch());
     *header.mutable_config() = run_.config;
     record_counters(run_.optimizer, run_.guard, header);
-    run_.checkpoints->begin(header, training_state(run_.model.parameters(), run_.optimizer), run_.side_files);
+    run_.checkpoints.begin(header, training_state(run_.model.parameters(), run_.optimizer), run_.side_files);
   }
 
   Training& run_;

@@ -29,7 +29,7 @@ struct HeldOut {
 struct Training {
   const Run& config;
   parallel::Group& world;
-  parallel::Group& data;
+  parallel::Group& replicas;  // ranks that train on different rows
   const Transformer& model;
   AdamW& optimizer;
   TrainStep& step;
@@ -37,7 +37,7 @@ struct Training {
   data::Loader& rows;
   HeldOut held_out;
   const data::Tokenizer& tokenizer;
-  CheckpointWriter* checkpoints;               // null: run.checkpoint_every is 0 and nothing is saved on a stop
+  CheckpointWriter& checkpoints;
   Manifest identity;                           // fingerprints, layout and program of every checkpoint
   std::map<std::string, std::string> side_files;  // tokenizer.json, config.yaml
   RunLog* log;                                 // rank 0 of the world; null on the others
