@@ -69,7 +69,8 @@ class Requests {
     check_mpi(start(&requests_.back()), what);
   }
   void keep(const at::Tensor& tensor) { kept_.push_back(tensor); }
-  // Once complete: to = from. The copy added last is made first, so parts reach a staged tensor before it moves on.
+  // Once complete: to = from. The copy added last is made first, so parts reach a staged tensor before it
+  // moves on.
   void copy_when_done(const at::Tensor& to, const at::Tensor& from) { copies_.emplace_back(to, from); }
 
   // Lets MPI work. True once all requests are complete and the copies made.
