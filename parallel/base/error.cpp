@@ -42,9 +42,12 @@ std::string system_error_text(int error_number) {
 
 int exit_code(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::kInput: return 2;
-    case ErrorKind::kEnvironment: return 1;
-    case ErrorKind::kStopped: return 75;
+    case ErrorKind::kInput:
+      return 2;
+    case ErrorKind::kEnvironment:
+      return 1;
+    case ErrorKind::kStopped:
+      return 75;
   }
   return 1;
 }

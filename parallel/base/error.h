@@ -17,7 +17,8 @@ enum class ErrorKind {
 // two disagree, in one or a few lines without a trailing full stop or newline.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& message, std::source_location where = std::source_location::current());
+  Error(ErrorKind kind, const std::string& message,
+        std::source_location where = std::source_location::current());
 
   ErrorKind kind() const { return kind_; }
   // The place in our source that raised it, as "parallel/mesh.cpp:41"; for bug reports, not for users.
@@ -35,7 +36,8 @@ class Error : public std::runtime_error {
                                    std::source_location where = std::source_location::current());
 
 // Throws Error(kInput) unless `holds`. Build costly messages in an `if` instead.
-void require(bool holds, const std::string& message, std::source_location where = std::source_location::current());
+void require(bool holds, const std::string& message,
+             std::source_location where = std::source_location::current());
 
 // A broken promise between two of our own functions: throws std::logic_error with file and line.
 void expect(bool holds, const char* promise, std::source_location where = std::source_location::current());
