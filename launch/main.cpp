@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Sextant pretrains GPT-class language models over many machines with plain mpirun."};
   app.name("sextant");
   app.require_subcommand(1);
+  sextant::launch::add_checkpoint(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
