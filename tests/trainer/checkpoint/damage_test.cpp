@@ -103,7 +103,8 @@ TEST_F(Damage, IsNamedWithFileRankOffsetAndRemedy) {
   std::string whole = data::read_file(path);
   put(path, whole.substr(0, whole.size() - 9));
   expect_error(ErrorKind::kInput,
-               {path.string(), "written by rank 1", fmt::format("cut off at byte {}", whole.size() - 9)},
+               {path.string(), "written by rank 1", fmt::format("cut off at byte {}", whole.size() - 9),
+                "go on from the checkpoint before it"},
                [&] { CheckpointReader reader(step_); });
   std::string changed = whole;
   changed.back() = static_cast<char>(changed.back() ^ 1);
