@@ -15,4 +15,6 @@ void add_data(CLI::App& app);       // build, inspect
 void add_config(CLI::App& app);     // show, reference, schema
 void add_completion(CLI::App& app);
 
+void add_checkpoint(CLI::App& app);  // launch/checkpoint.cpp
+
 }  // namespace sextant::launch
