@@ -20,6 +20,8 @@ if(SEXTANT_CUDA)
   find_package(CUDAToolkit REQUIRED)
   target_link_libraries(sextant_torch INTERFACE torch torch_cuda c10_cuda c10 CUDA::cudart)
   target_include_directories(sextant_torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
+  # The machine that builds may lack what only libtorch_cuda.so itself calls (cuSPARSELt, NVSHMEM, cuFile).
+  target_link_options(sextant_torch INTERFACE "-Wl,--allow-shlib-undefined")
 else()
   target_link_libraries(sextant_torch INTERFACE "${SEXTANT_TORCH}/lib/libtorch_cpu.so" "${SEXTANT_TORCH}/lib/libc10.so")
 endif()

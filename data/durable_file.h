@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,7 +56,7 @@ class DurableFile {
   int descriptor_ = -1;
   uint64_t size_ = 0;
   std::string buffer_;
-  Hash* hash_ = nullptr;
+  std::unique_ptr<Hash> hash_;
 
   void flush();
 };

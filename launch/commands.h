@@ -7,6 +7,12 @@ namespace sextant::launch {
 // Each command stands in one file of this folder and adds its subcommand to `app`: options, help with an
 // example, and a callback that does the work. A callback throws sextant::Error for what a user should see and
 // CLI::RuntimeError(code) to leave with an exit code of its own.
+void add_data(CLI::App& app);
+
+// tokenizer train, encode, decode, inspect
+void add_tokenizer(CLI::App& app);
+
+void add_config(CLI::App& app);
 
 void add_completion(CLI::App& app);  // launch/completion.cpp
 

@@ -9,6 +9,9 @@ int main(int argc, char** argv) {
   CLI::App app{"Sextant pretrains GPT-class language models over many machines with plain mpirun."};
   app.name("sextant");
   app.require_subcommand(1);
+  sextant::launch::add_data(app);
+  sextant::launch::add_tokenizer(app);
+  sextant::launch::add_config(app);
   app.set_version_flag("--version", sextant::launch::version_text, "Version, commit, build and libraries");
   sextant::launch::add_completion(app);
   try {

@@ -8,6 +8,8 @@
 
 #include "parallel/base/number.h"
 
+// The verbs that a set of ranks has in common, whatever carries them: threads of one process
+// (parallel/group_threads.h), MPI (parallel/group_mpi.h) or NCCL (parallel/group_nccl.h).
 namespace sextant::parallel {
 
 enum class Reduce { kSum, kMax, kMin };
@@ -16,14 +18,19 @@ enum class Reduce { kSum, kMax, kMin };
 class Work {
  public:
   virtual ~Work() = default;
-  // Blocks until the result is in place (on a GPU: until later work of the current stream may use it).
+  // Blocks until the result is in place (on a GPU: until later work of the current stream may use it). A
+  // second call does nothing.
   virtual void wait() = 0;
+  // Moves the transfer on without blocking: MPI and queued sends advance only while somebody calls. True when
+  // wait() would return at once.
+  virtual bool progress() = 0;
 };
 
 // A set of ranks and its verbs. Every rank of the group must call the same verbs in the same order (send and
 // recv: the two ends). Tensors are contiguous, of equal shape and type on all ranks, on the CPU or on the
 // device the backend serves. A verb that can not end throws Error(kEnvironment) or ends the process through
-// the watchdog; it never hangs for ever.
+// the watchdog; it never hangs for ever. A tensor that breaks these rules is our own bug:
+// std::invalid_argument, before anything is sent. Half and bfloat16 are summed in fp32 and rounded once.
 //
 // Shapes: n = size().
 class Group {
@@ -34,6 +41,8 @@ class Group {
   virtual int64_t size() const = 0;
   // For messages: "world", "data" ...
   virtual const std::string& name() const = 0;
+  // The rank that a member of this group has among all ranks of the run.
+  virtual Rank world_rank(Rank member) const = 0;
 
   // In place: every rank's tensor becomes the sum (max, min) over ranks. [any]
   virtual std::unique_ptr<Work> all_reduce_async(at::Tensor tensor, Reduce how) = 0;
@@ -51,12 +60,18 @@ class Group {
   // Splits into groups of equal `color`, ordered by `key`. All ranks of this group must call.
   virtual std::unique_ptr<Group> split(int64_t color, int64_t key, const std::string& name) = 0;
 
-  void all_reduce(at::Tensor tensor, Reduce how = Reduce::kSum) { all_reduce_async(std::move(tensor), how)->wait(); }
-  void all_gather(at::Tensor output, at::Tensor input) { all_gather_async(std::move(output), std::move(input))->wait(); }
+  void all_reduce(at::Tensor tensor, Reduce how = Reduce::kSum) {
+    all_reduce_async(std::move(tensor), how)->wait();
+  }
+  void all_gather(at::Tensor output, at::Tensor input) {
+    all_gather_async(std::move(output), std::move(input))->wait();
+  }
   void reduce_scatter(at::Tensor output, at::Tensor input) {
     reduce_scatter_async(std::move(output), std::move(input))->wait();
   }
-  void all_to_all(at::Tensor output, at::Tensor input) { all_to_all_async(std::move(output), std::move(input))->wait(); }
+  void all_to_all(at::Tensor output, at::Tensor input) {
+    all_to_all_async(std::move(output), std::move(input))->wait();
+  }
   void broadcast(at::Tensor tensor, Rank from) { broadcast_async(std::move(tensor), from)->wait(); }
   void send(at::Tensor tensor, Rank to) { send_async(std::move(tensor), to)->wait(); }
   void recv(at::Tensor tensor, Rank from) { recv_async(std::move(tensor), from)->wait(); }

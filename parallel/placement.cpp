@@ -32,7 +32,8 @@ Slice Placement::local(const std::vector<int64_t>& whole, const std::string& nam
   auto cut = static_cast<size_t>(dim);
   expect(cut < whole.size() && part >= 0 && part < parts, "a placement cuts a dim that exists");
   if (whole[cut] % parts != 0) {
-    fail_input(fmt::format("{}: dim {} of size {} can not be cut into {} equal parts", name, dim, whole[cut], parts));
+    fail_input(fmt::format("{}: dim {} of size {} can not be cut into {} equal parts", name, dim, whole[cut],
+                           parts));
   }
   slice.shape[cut] = whole[cut] / parts;
   slice.offset[cut] = part * slice.shape[cut];

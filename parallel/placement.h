@@ -20,12 +20,12 @@ Slice intersect(const Slice& a, const Slice& b);
 
 // How a logical tensor is cut: whole on every rank, or one dim cut into equal parts.
 struct Placement {
-  int64_t dim = -1;    // the dim that is cut; -1: whole everywhere
-  int64_t parts = 1;   // ranks that share it
-  int64_t part = 0;    // which one is here
+  int64_t dim = -1;   // the dim that is cut; -1: whole everywhere
+  int64_t parts = 1;  // ranks that share it
+  int64_t part = 0;   // which one is here
 
-  // The local slice of a whole of this shape. Throws Error(kInput) unless parts divides shape[dim]; `name` is for
-  // the message.
+  // The local slice of a whole of this shape. Throws Error(kInput) unless parts divides shape[dim]; `name` is
+  // for the message.
   Slice local(const std::vector<int64_t>& whole, const std::string& name) const;
 };
 

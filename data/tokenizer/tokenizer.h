@@ -11,8 +11,15 @@
 
 namespace sextant::data {
 
-// Text <-> ids, byte-level BPE (Sennrich et al. 2016; bytes as in GPT-2). decode(encode(x)) == x for any bytes,
-// valid UTF-8 or not. Thread-safe: any number of threads may call the const methods at once.
+// What the text of a special token means where it stands in a document.
+enum class SpecialText {
+  kOrdinary,    // nothing: it is text like any other
+  kRecognised,  // the special token itself, as in rendered chat templates
+};
+
+// Text <-> ids, byte-level BPE (Sennrich et al. 2016; bytes as in GPT-2). decode(encode(x)) == x for any
+// bytes, valid UTF-8 or not (unless missing_bytes() or the file's prefix space say otherwise). Thread-safe:
+// any number of threads may call the const methods at once.
 class Tokenizer {
  public:
   // Loads Hugging Face's tokenizer.json. Throws Error(kInput) naming the file and what is wrong in it.
@@ -27,7 +34,8 @@ class Tokenizer {
   // Ordinary text: special tokens written out in it are not recognised.
   std::vector<int32_t> encode(std::string_view text) const;
   // The same, appended to `ids`.
-  void encode(std::string_view text, std::vector<int32_t>& ids) const;
+  void encode(std::string_view text, std::vector<int32_t>& ids,
+              SpecialText special_text = SpecialText::kOrdinary) const;
   // Bytes of the tokens; special tokens appear as their text. Throws Error(kInput) for an id outside.
   std::string decode(std::span<const int32_t> ids) const;
   // Bytes of one token.
@@ -39,9 +47,12 @@ class Tokenizer {
   std::optional<int32_t> end_of_text() const;
   // The id of a special token by its text.
   std::optional<int32_t> special(std::string_view text) const;
+  // Bytes that no token stands for: encoding leaves them out, as Hugging Face does. Empty for most
+  // vocabularies, and for all that we train.
+  std::vector<uint8_t> missing_bytes() const;
   // Stable over machines: differs when any id would.
   uint64_t fingerprint() const;
-  // As tokenizer.json, ready to be saved.
+  // The tokenizer.json that it was made from, ready to be saved.
   std::string to_json() const;
 
  private:

@@ -3,11 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <optional>
-
-#include "data/durable_file.h"
 
 namespace sextant::trainer {
 namespace {
@@ -28,38 +24,6 @@ std::string float_text(double value) {
 void put_float(std::string& line, const std::string& name, double value) {
   std::string key = json(name).dump(-1, ' ', false, json::error_handler_t::replace);
   line += fmt::format("{}{}: {}", line.size() > 1 ? ", " : "", key, float_text(value));
-}
-
-// The step that a line belongs to; none for a line that is not a whole record.
-std::optional<int64_t> step_of(const std::string& line) {
-  json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!record.is_object()) return std::nullopt;
-  auto step = record.find("step");
-  if (step == record.end() || !step->is_number_integer()) return std::nullopt;
-  return step->get<int64_t>();
-}
-
-// Copies what stays into a new file and swaps it in, unless everything stays.
-MetricsLog::Repair repair_file(const std::filesystem::path& path, int64_t resume_step) {
-  MetricsLog::Repair repair;
-  std::ifstream old(path, std::ios::binary);
-  if (!old) return repair;
-  data::DurableFile kept(path);
-  bool torn_end = false;
-  for (std::string line; std::getline(old, line);) {
-    torn_end = old.eof();  // the last line has no newline
-    std::optional<int64_t> step = step_of(line);
-    if (!step) {
-      ++repair.damaged_lines;
-    } else if (*step > resume_step) {
-      ++repair.later_lines;
-    } else {
-      kept.write(line + "\n");
-    }
-  }
-  old.close();
-  if (repair.later_lines + repair.damaged_lines > 0 || torn_end) kept.publish();
-  return repair;
 }
 
 }  // namespace
@@ -87,7 +51,7 @@ std::string metrics_line(const StepMetrics& metrics) {
 }
 
 MetricsLog::MetricsLog(const std::filesystem::path& run_folder, int64_t resume_step)
-    : repair_(repair_file(run_folder / "metrics.jsonl", resume_step)), file_(run_folder / "metrics.jsonl") {}
+    : repair_(repair_step_lines(run_folder / "metrics.jsonl", resume_step)), file_(run_folder / "metrics.jsonl") {}
 
 void MetricsLog::write_extra(int64_t step, const Scalars& scalars) {
   std::string line = "{";

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "trainer/metrics/append_file.h"
+#include "trainer/metrics/step_lines.h"
 #include "trainer/metrics/step_metrics.h"
 
 namespace sextant::trainer {
@@ -16,12 +17,6 @@ std::string metrics_line(const StepMetrics& metrics);
 // write() returns.
 class MetricsLog {
  public:
-  // What opening had to take out of an older file.
-  struct Repair {
-    int64_t later_lines = 0;    // of steps after resume_step: they will be trained again
-    int64_t damaged_lines = 0;  // not a whole JSON object with a step: torn by a crash
-  };
-
   // Opens the file to go on after `resume_step` (0: from the start). Lines of later steps and torn lines are
   // removed, durably. Throws Error(kEnvironment) when the folder can not be written.
   MetricsLog(const std::filesystem::path& run_folder, int64_t resume_step);
@@ -32,11 +27,11 @@ class MetricsLog {
   // Survives a power cut from here on; called before a checkpoint is published.
   void sync() { file_.sync(); }
 
-  const Repair& repair() const { return repair_; }
+  const StepLinesRepair& repair() const { return repair_; }
   const std::filesystem::path& path() const { return file_.path(); }
 
  private:
-  Repair repair_;
+  StepLinesRepair repair_;
   AppendFile file_;
 };
 

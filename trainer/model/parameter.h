@@ -19,9 +19,9 @@ enum class Decay { kYes, kNo };
 
 // One weight of the model, which knows its whole: name, logical shape and how the mesh cuts it.
 struct Parameter {
-  std::string name;                 // "blocks.3.attention.query.weight"
-  std::vector<int64_t> shape;       // of the whole
-  parallel::Placement placement;    // which part of the whole is here
+  std::string name;               // "blocks.3.attention.query.weight"
+  std::vector<int64_t> shape;     // of the whole
+  parallel::Placement placement;  // which part of the whole is here
   Initial initial = Initial::kNormal;
   double initial_std = 0;
   Decay decay = Decay::kYes;
@@ -29,9 +29,39 @@ struct Parameter {
   at::Tensor master;  // [local shape] fp32 (fp64 in fp64 runs): what the optimizer updates and checkpoints hold
   at::Tensor value;   // [local shape] compute type, a leaf with gradient: what forward reads; may alias master
   at::Tensor grad;    // [local shape] master's type, a view of a gradient bucket; empty outside training
+
+  parallel::Slice slice() const { return placement.local(shape, name); }
 };
 
-// The parameters of a model, in the order in which forward uses them. Addresses are stable.
-using ParameterList = std::vector<std::unique_ptr<Parameter>>;
+// The types that a precision setting stands for.
+struct Precision {
+  at::ScalarType master = at::kFloat;
+  at::ScalarType compute = at::kFloat;
+};
+
+// The parameters of a model in the order in which forward uses them. Addresses are stable.
+class ParameterList {
+ public:
+  ParameterList(Precision precision, at::Device device) : precision_(precision), device_(device) {}
+
+  // Adds a parameter with memory for master and value; its numbers are undefined until initialised or loaded.
+  Parameter& add(Parameter described);
+
+  auto begin() const { return parameters_.begin(); }
+  auto end() const { return parameters_.end(); }
+  size_t size() const { return parameters_.size(); }
+  // Numbers in the whole model.
+  int64_t elements() const;
+  Precision precision() const { return precision_; }
+  at::Device device() const { return device_; }
+
+  // Copies masters into values where these are of another type. After each change of masters.
+  void refresh_values() const;
+
+ private:
+  Precision precision_;
+  at::Device device_;
+  std::vector<std::unique_ptr<Parameter>> parameters_;
+};
 
 }  // namespace sextant::trainer

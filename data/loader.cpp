@@ -1,0 +1,141 @@
+#include "data/loader.h"
+
+#include <fmt/format.h>
+
+#include <future>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "data/corpus.h"
+#include "data/mixture.h"
+#include "data/rows.h"
+#include "parallel/base/error.h"
+
+namespace sextant::data {
+namespace {
+
+void check_shape(const LoaderShape& shape) {
+  auto positive = [](int64_t value, const char* name) {
+    if (value < 1) fail_input(fmt::format("{} is {}; it must be at least 1", name, value));
+  };
+  positive(shape.context, "model.context");
+  positive(shape.global_batch, "run.global_batch");
+  positive(shape.micro_batch, "run.micro_batch");
+  positive(shape.vocabulary, "model.vocabulary");
+  expect(shape.slices > 0 && shape.slice >= 0 && shape.slice < shape.slices, "a slice is one of the slices");
+  if (shape.global_batch % (shape.micro_batch * shape.slices) != 0) {
+    fail_input(fmt::format(
+        "run.global_batch {} can not be divided into microbatches of run.micro_batch {} for each of {} "
+        "data-parallel ranks; make it a multiple of {}",
+        shape.global_batch, shape.micro_batch, shape.slices, shape.micro_batch * shape.slices));
+  }
+}
+
+using Sources = google::protobuf::RepeatedPtrField<ShardSource>;
+
+// The shards of a split; nullptr when it has none.
+const Sources* sources_of(const DataSettings& settings, Split split) {
+  if (settings.train().empty())
+    fail_input("data.train lists no shard; give the PREFIX that `sextant data build` wrote");
+  if (!settings.valid().empty() && settings.valid_fraction() > 0) {
+    fail_input(fmt::format(
+        "data.valid lists shards and data.valid_fraction is {}; held-out text comes from one of them",
+        settings.valid_fraction()));
+  }
+  if (split == Split::kTrain) return &settings.train();
+  if (!settings.valid().empty()) return &settings.valid();
+  return settings.valid_fraction() > 0 ? &settings.train() : nullptr;
+}
+
+CorpusSettings corpus_settings(const DataSettings& settings, const LoaderShape& shape, Split split) {
+  CorpusSettings corpus;
+  corpus.context = shape.context;
+  corpus.vocabulary = shape.vocabulary;
+  corpus.packing = settings.packing();
+  corpus.boundaries = settings.reset_at_documents() ? Boundaries::kReset : Boundaries::kIgnore;
+  corpus.order = settings.shuffle() && split == Split::kTrain ? Order::kShuffled : Order::kCorpus;
+  corpus.valid_fraction = settings.valid_fraction();
+  corpus.split = split;
+  return corpus;
+}
+
+}  // namespace
+
+struct Loader::Parts {
+  LoaderShape shape;
+  Boundaries boundaries;
+  std::vector<std::unique_ptr<Corpus>> corpora;
+  std::optional<Mixture> mixture;
+  uint64_t fingerprint = 0;
+  int64_t step_ahead = -1;
+  std::future<Batch> ahead;  // last: it ends before what it reads from goes
+
+  Batch build(int64_t step) const {
+    int64_t rows = shape.global_batch / shape.slices;
+    Batch batch = empty_batch(rows, shape.context, boundaries);
+    for (int64_t row = 0; row < rows; ++row) {
+      Mixture::Place place = mixture->at(step * shape.global_batch + shape.slice * rows + row);
+      corpora[static_cast<size_t>(place.corpus)]->fill(place.index, slot_of(batch, row));
+    }
+    return batch;
+  }
+};
+
+Loader::Loader(const DataSettings& settings, const LoaderShape& shape, Split split)
+    : parts_(std::make_unique<Parts>()) {
+  check_shape(shape);
+  CorpusSettings corpus = corpus_settings(settings, shape, split);
+  parts_->shape = shape;
+  parts_->boundaries = corpus.boundaries;
+  // What decides rows, in words, so that nothing else gets into the fingerprint.
+  std::string identity =
+      fmt::format("rows 1 context {} packing {} reset {} order {} fraction {} split {} seed {}",
+                  shape.context, static_cast<int>(corpus.packing), static_cast<int>(corpus.boundaries),
+                  static_cast<int>(corpus.order), corpus.valid_fraction, static_cast<int>(split), shape.seed);
+  std::vector<Mixture::Source> mixed;
+  if (const Sources* sources = sources_of(settings, split); sources != nullptr) {
+    for (const ShardSource& source : *sources) {
+      RandomKey key(shape.seed, fmt::format("order of rows, corpus {}", mixed.size()));
+      parts_->corpora.push_back(std::make_unique<Corpus>(source.prefix(), corpus, key));
+      mixed.push_back({source.prefix(), source.weight()});
+      const TokenShard& shard = parts_->corpora.back()->shard();
+      identity += fmt::format(" corpus {:016x} {} {} weight {}", shard.index_checksum(), shard.tokens(),
+                              name_of(shard.type()), source.weight());
+    }
+    parts_->mixture.emplace(mixed, corpus.order, RandomKey(shape.seed, "order of corpora"));
+  }
+  parts_->fingerprint = stable_hash(identity);
+}
+
+Loader::~Loader() = default;
+
+Batch Loader::batch(int64_t step) {
+  expect(parts_->mixture.has_value() && step >= 0, "a split with rows is asked for a step from 0");
+  bool prepared = parts_->ahead.valid() && parts_->step_ahead == step;
+  // A step prepared in vain is waited for, and what went wrong in it does not matter.
+  std::future<Batch> ahead = std::exchange(parts_->ahead, {});
+  Batch batch = prepared ? ahead.get() : parts_->build(step);
+  parts_->step_ahead = step + 1;
+  parts_->ahead =
+      std::async(std::launch::async, [parts = parts_.get(), step] { return parts->build(step + 1); });
+  return batch;
+}
+
+int64_t Loader::rows_per_epoch() const {
+  int64_t rows = 0;
+  for (const auto& corpus : parts_->corpora) rows += corpus->rows();
+  return rows;
+}
+
+int64_t Loader::tokens() const {
+  int64_t tokens = 0;
+  for (const auto& corpus : parts_->corpora) tokens += corpus->tokens();
+  return tokens;
+}
+
+uint64_t Loader::fingerprint() const {
+  return parts_->fingerprint;
+}
+
+}  // namespace sextant::data

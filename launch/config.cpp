@@ -1,0 +1,74 @@
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "launch/commands.h"
+#include "trainer/config/load.h"
+#include "trainer/config/reference.h"
+#include "trainer/config/rules.h"
+#include "trainer/config/show.h"
+
+namespace sextant::launch {
+namespace {
+
+enum class Form { kYaml, kList, kJson };
+
+struct ShowOptions {
+  std::string file;
+  std::vector<std::string> overrides;
+  Form form = Form::kYaml;
+};
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void show(const ShowOptions& options) {
+  trainer::Origins origins;
+  trainer::Run run = trainer::load_run(options.file, options.overrides, &origins);
+  trainer::check(trainer::complaints(run, 0), origins);
+  trainer::fill_defaults(run, 0);
+  switch (options.form) {
+    case Form::kYaml:
+      return print(trainer::show_yaml(run, origins));
+    case Form::kList:
+      return print(trainer::show_list(run, origins));
+    case Form::kJson:
+      return print(trainer::show_json(run, origins));
+  }
+}
+
+void add_show(CLI::App& config) {
+  auto options = std::make_shared<ShowOptions>();
+  CLI::App* command =
+      config.add_subcommand("show", "Print a configuration as resolved, and where each value is from");
+  command->add_option("file", options->file, "YAML file")->required();
+  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  auto* list = command->add_flag_callback(
+      "--origins", [options] { options->form = Form::kList; }, "One line a value: key, value, origin");
+  command
+      ->add_flag_callback(
+          "--json", [options] { options->form = Form::kJson; }, "JSON: the values and their origins")
+      ->excludes(list);
+  command->footer(
+      "Example: sextant config show configs/pretrain/gpt2_124m.yaml optimizer.learning_rate=3e-4");
+  command->callback([options] { show(*options); });
+}
+
+}  // namespace
+
+void add_config(CLI::App& app) {
+  CLI::App* config = app.add_subcommand("config", "Show a configuration, or the reference of all keys");
+  config->require_subcommand(1);
+  config->footer("Example: sextant config show configs/pretrain/gpt2_124m.yaml");
+  add_show(*config);
+  config->add_subcommand("reference", "Print the reference of all keys as Markdown (docs/configuration.md)")
+      ->footer("Example: sextant config reference > docs/configuration.md")
+      ->callback([] { print(trainer::reference_markdown(*trainer::Run::descriptor())); });
+  config->add_subcommand("schema", "Print the JSON schema from which editors complete keys")
+      ->footer("Example: sextant config schema > configs/sextant.schema.json")
+      ->callback([] { print(trainer::json_schema(*trainer::Run::descriptor())); });
+}
+
+}  // namespace sextant::launch

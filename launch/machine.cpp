@@ -1,0 +1,51 @@
+#include "launch/machine.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <sched.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "parallel/base/error.h"
+
+namespace sextant::launch {
+namespace {
+
+int cores_allowed() {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
+  return std::max(1, CPU_COUNT(&allowed));
+}
+
+}  // namespace
+
+int share_out_threads(int64_t ranks_on_machine) {
+  int threads = 0;
+  if (const char* given = std::getenv("OMP_NUM_THREADS")) threads = std::atoi(given);
+  if (threads < 1) {
+    int cores = cores_allowed();
+    bool bound = cores < static_cast<int>(std::thread::hardware_concurrency());  // mpirun dealt the cores out itself
+    threads = bound ? cores : std::max(1, cores / static_cast<int>(std::max<int64_t>(1, ranks_on_machine)));
+  }
+  at::set_num_threads(threads);
+  at::set_num_interop_threads(1);
+  return threads;
+}
+
+at::Device choose_device(trainer::RunSettings::Device wanted, const parallel::MpiSession& session) {
+  if (wanted == trainer::RunSettings::cpu) return at::kCPU;
+  int64_t gpus = at::hasCUDA() ? c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount() : 0;
+  if (gpus == 0) {
+    require(wanted == trainer::RunSettings::automatic,
+            "run.device is cuda, but this build or this machine has no CUDA device; set run.device=cpu, or build with "
+            "the preset cuda (docs/cluster.md)");
+    return at::kCPU;
+  }
+  at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(session.local_rank().value() % gpus));
+  c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(device);
+  return device;
+}
+
+}  // namespace sextant::launch

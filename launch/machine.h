@@ -1,0 +1,17 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "parallel/group_mpi.h"
+#include "trainer/run.pb.h"
+
+namespace sextant::launch {
+
+// Gives this rank its share of the machine's cores, unless OMP_NUM_THREADS says how many threads it may have. Returns
+// the number.
+int share_out_threads(int64_t ranks_on_machine);
+
+// The device that a run asks for: the CPU, or this rank's GPU. Throws Error(kInput) when there is none.
+at::Device choose_device(trainer::RunSettings::Device wanted, const parallel::MpiSession& session);
+
+}  // namespace sextant::launch

@@ -1,0 +1,260 @@
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "launch/commands.h"
+#include "launch/machine.h"
+#include "launch/ranks.h"
+#include "launch/version.h"
+#include "parallel/agreement.h"
+#include "parallel/group_nccl.h"
+#include "parallel/mesh.h"
+#include "trainer/config/load.h"
+#include "trainer/config/rules.h"
+#include "trainer/config/yaml_writer.h"
+#include "trainer/metrics/peak_flops.h"
+#include "trainer/metrics/stop_signal.h"
+#include "trainer/model/flops.h"
+#include "trainer/model/initialise.h"
+#include "trainer/resume.h"
+#include "trainer/run_folder.h"
+#include "trainer/state.h"
+#include "trainer/train.h"
+
+namespace sextant::launch {
+namespace {
+
+using parallel::Group;
+
+struct Options {
+  std::string file;
+  std::vector<std::string> overrides;
+};
+
+// One start of a pretraining run on one rank, built up in the order of the methods.
+class Pretraining {
+ public:
+  Pretraining(trainer::Run config, const trainer::Origins& origins, parallel::MpiSession& session, Group& world)
+      : config_(std::move(config)), origins_(origins), session_(session), world_(world) {}
+
+  int run() {
+    complete_config();
+    trainer::RunFolder folder(config_.run().folder(), world_);
+    folder_ = &folder;
+    session_.watch(config_.parallel().collective_timeout_seconds(), folder.path() / "ranks");
+    parallel::alike([&] { mesh_.emplace(config_.parallel(), world_); });
+    parallel::together(world_, [&] { device_ = choose_device(config_.run().device(), session_); });
+    threads_ = share_out_threads(session_.local_size());
+    choose_replicas();
+    open_data();
+    build_model();
+    start_or_resume();
+    return train();
+  }
+
+ private:
+  bool first() const { return world_.rank() == Rank(0); }
+
+  template <class... Values>
+  void say(fmt::format_string<Values...> text, Values&&... values) const {
+    if (!first()) return;
+    std::printf("%s\n", fmt::format(text, std::forward<Values>(values)...).c_str());
+    std::fflush(stdout);
+  }
+
+  // The rules that need the world and the tokenizer, then every default.
+  void complete_config() {
+    parallel::together(world_, [&] {
+      trainer::check(trainer::complaints(config_, world_.size()), origins_);
+      tokenizer_.emplace(data::Tokenizer::load(config_.data().tokenizer()));
+      trainer::fill_defaults(config_, tokenizer_->vocabulary());
+      trainer::check(trainer::complaints(config_, world_.size()), origins_);
+      trainer::check(trainer::vocabulary_complaints(config_, tokenizer_->vocabulary()), origins_);
+    });
+  }
+
+  // NCCL where each rank has a GPU of its own; else the mesh's group, which stages GPU tensors through the host.
+  void choose_replicas() {
+    replicas_ = &mesh_->replicas();
+    if (!device_.is_cuda() || !parallel::nccl_available() || !parallel::gpus_are_distinct(world_)) return;
+    nccl_ = parallel::nccl_group(mesh_->replicas());
+    replicas_ = nccl_.get();
+  }
+
+  void open_data() {
+    data::LoaderShape shape;
+    shape.context = config_.model().context();
+    shape.global_batch = config_.run().global_batch();
+    shape.micro_batch = config_.run().micro_batch();
+    shape.slice = mesh_->data().rank().value();
+    shape.slices = mesh_->data().size();
+    shape.seed = config_.run().seed();
+    shape.vocabulary = config_.model().vocabulary();
+    data::LoaderShape alone = shape;  // held-out rows: one microbatch a step, the same for every rank
+    alone.global_batch = shape.micro_batch;
+    alone.slice = 0;
+    alone.slices = 1;
+    parallel::together(world_, [&] {
+      rows_ = std::make_unique<data::Loader>(config_.data(), shape, data::Split::kTrain);
+      bool held_out = config_.data().valid_size() > 0 || config_.data().valid_fraction() > 0;
+      if (!held_out) return;
+      valid_ = std::make_unique<data::Loader>(config_.data(), alone, data::Split::kValid);
+      int64_t rows = std::min(config_.run().evaluate_sequences(), valid_->rows_per_epoch());
+      held_out_.count = std::max<int64_t>(1, rows / shape.micro_batch);
+      held_out_.microbatches = valid_.get();
+    });
+  }
+
+  void build_model() {
+    model_ = std::make_unique<trainer::Transformer>(config_.model(), config_.numerics().recompute(),
+                                                    trainer::precision_of(config_.numerics().compute()), device_);
+    optimizer_ = std::make_unique<trainer::AdamW>(config_.optimizer(), model_->parameters());
+    step_ = std::make_unique<trainer::TrainStep>(*model_, *optimizer_, config_.optimizer(), config_.run().steps(),
+                                                 *replicas_, config_.parallel().bucket_bytes());
+    peak_flops_ = config_.run().has_peak_tflops()
+                      ? config_.run().peak_tflops() * 1e12
+                      : trainer::measured_peak_flops(model_->parameters().precision().compute, device_);
+    say("{}: {} of {} parameters in {}, {} rank{} ({}), {} thread{} a rank, on {}", program_text(),
+        trainer::ModelSettings::Kind_Name(config_.model().kind()),
+        trainer::count_text(static_cast<double>(model_->parameters().elements())),
+        trainer::NumericsSettings::Compute_Name(config_.numerics().compute()), world_.size(),
+        world_.size() == 1 ? "" : "s", mesh_->layout_text(), threads_, threads_ == 1 ? "" : "s", device_.str());
+    say("data: {} tokens, {} rows of {} in an epoch; the run trains on {} tokens, {:.2f} epochs",
+        trainer::count_text(static_cast<double>(rows_->tokens())), rows_->rows_per_epoch(), config_.model().context(),
+        trainer::count_text(static_cast<double>(run_tokens())),
+        static_cast<double>(config_.run().steps() * config_.run().global_batch()) /
+            static_cast<double>(rows_->rows_per_epoch()));
+    say("compute: {:.3g} FLOP a token (6 weights of matrices + 12 layers width context), {:.3g} in all; peak of a "
+        "rank {:.3g} TFLOP/s{}",
+        trainer::training_flops_per_token(config_.model()),
+        trainer::training_flops_per_token(config_.model()) * static_cast<double>(run_tokens()), peak_flops_ / 1e12,
+        config_.run().has_peak_tflops() ? "" : " as measured");
+  }
+
+  int64_t run_tokens() const {
+    return config_.run().steps() * config_.run().global_batch() * config_.model().context();
+  }
+
+  // The newest checkpoint, as rank 0 sees it, so that all ranks go on from the same one.
+  std::string newest() const {
+    std::string found;
+    if (first()) {
+      if (auto path = trainer::newest_checkpoint(folder_->checkpoints())) found = path->string();
+    }
+    return parallel::gather_bytes(world_, found)[0];
+  }
+
+  void start_or_resume() {
+    std::string path = newest();
+    if (path.empty()) {
+      trainer::initialise(model_->parameters(), config_.run().seed());
+      return;
+    }
+    std::vector<std::string> changed;
+    parallel::together(world_, [&] {
+      trainer::CheckpointReader reader(path);
+      changed = trainer::check_resume(reader.manifest(), config_, rows_->fingerprint(), tokenizer_->fingerprint()).changed;
+      trainer::restore_training(reader, model_->parameters(), *optimizer_);
+      start_ = Step(reader.manifest().step());
+      left_out_ = trainer::recorded_updates_left_out(reader.manifest());
+    });
+    say("going on from {} (step {})", path, start_.value());
+    for (const std::string& line : changed) say("  changed since then: {}", line);
+  }
+
+  int train() {
+    int64_t last = config_.run().has_stop_at() ? std::min(config_.run().stop_at(), config_.run().steps())
+                                               : config_.run().steps();
+    if (start_.value() >= last) {
+      say("nothing left to do: step {} of {} is reached; raise run.steps or give another run.folder", start_.value(),
+          last);
+      return 0;
+    }
+    std::unique_ptr<trainer::RunLog> log;
+    std::string config_text = trainer::to_yaml(config_);
+    parallel::together(world_, [&] {
+      if (!first()) return;
+      data::write_file(folder_->path() / "config.yaml", config_text);
+      log = std::make_unique<trainer::RunLog>(folder_->path(), config_.run(), start_, Step(last));
+    });
+    trainer::CheckpointWriter checkpoints(folder_->checkpoints(), world_,
+                                          {config_.run().keep_last(), config_.run().keep_every()});
+    trainer::StopSignal stop;
+    trainer::Training training{
+        config_, world_, *replicas_, *model_, *optimizer_, *step_,
+        trainer::next_token_loss(config_.numerics().loss_chunk()), *rows_, held_out_, *tokenizer_, checkpoints,
+        identity(), {{"tokenizer.json", tokenizer_->to_json()}, {"config.yaml", config_text}}, log.get(),
+        [&stop] { return stop.requested(); }, peak_flops_,
+        trainer::Guard(config_.run().bad_steps_allowed(), left_out_)};
+    trainer::Outcome outcome = trainer::train(training, start_);
+    return say_goodbye(outcome);
+  }
+
+  trainer::Manifest identity() const {
+    trainer::Manifest manifest;
+    manifest.set_data_fingerprint(rows_->fingerprint());
+    manifest.set_tokenizer_fingerprint(tokenizer_->fingerprint());
+    manifest.set_layout(mesh_->layout_text());
+    manifest.set_program(program_text());
+    return manifest;
+  }
+
+  int say_goodbye(trainer::Outcome outcome) const {
+    std::string path = newest();
+    if (outcome == trainer::Outcome::kStopped) {
+      say("stopped in good order; {} holds everything, start again to go on", path);
+      return exit_code(ErrorKind::kStopped);
+    }
+    say("done: {}", path.empty() ? folder_->path().string() : path);
+    return 0;
+  }
+
+  trainer::Run config_;
+  const trainer::Origins& origins_;
+  parallel::MpiSession& session_;
+  Group& world_;
+  trainer::RunFolder* folder_ = nullptr;
+  std::optional<data::Tokenizer> tokenizer_;
+  std::optional<parallel::Mesh> mesh_;
+  std::unique_ptr<Group> nccl_;
+  Group* replicas_ = nullptr;
+  at::Device device_{at::kCPU};
+  int threads_ = 1;
+  std::unique_ptr<data::Loader> rows_, valid_;
+  trainer::HeldOut held_out_;
+  std::unique_ptr<trainer::Transformer> model_;
+  std::unique_ptr<trainer::AdamW> optimizer_;
+  std::unique_ptr<trainer::TrainStep> step_;
+  double peak_flops_ = 0;
+  Step start_;
+  int64_t left_out_ = 0;
+};
+
+int pretrain(const Options& options) {
+  // Mistakes in the file are told before MPI starts: at once, and by one rank (see main).
+  trainer::Origins origins;
+  trainer::Run config = trainer::load_run(options.file, options.overrides, &origins);
+  trainer::check(trainer::complaints(config, 0), origins);
+  return run_on_ranks([&](parallel::MpiSession& session, Group& world) {
+    return Pretraining(config, origins, session, world).run();
+  });
+}
+
+}  // namespace
+
+void add_pretrain(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("pretrain", "Train a model on token shards; start it again to go on");
+  command->add_option("file", options->file, "YAML file of the run")->required();
+  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  command->footer("Example: mpirun -n 2 sextant pretrain configs/pretrain/quickstart.yaml optimizer.learning_rate=3e-4");
+  command->callback([options] {
+    if (int code = pretrain(*options); code != 0) throw CLI::RuntimeError(code);
+  });
+}
+
+}  // namespace sextant::launch

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "data/batch.h"
+#include "tests/harness/golden.h"
+#include "trainer/model/transformer.h"
+#include "trainer/rows.h"
+
+// A model and a batch as a golden file describes them.
+namespace sextant::golden {
+
+inline trainer::ModelSettings model_settings(const Json& described) {
+  trainer::ModelSettings settings;
+  bool gpt2 = described.at("kind") == "gpt2";
+  settings.set_kind(gpt2 ? trainer::ModelSettings::gpt2 : trainer::ModelSettings::llama);
+  settings.set_vocabulary(described.at("vocabulary"));
+  settings.set_width(described.at("width"));
+  settings.set_layers(described.at("layers"));
+  settings.set_heads(described.at("heads"));
+  settings.set_kv_heads(described.value("kv_heads", settings.heads()));
+  settings.set_ffn_width(described.at("ffn_width"));
+  settings.set_context(described.at("context"));
+  settings.set_norm_epsilon(described.at("norm_epsilon"));
+  settings.set_rotary_base(described.value("rotary_base", 10000.0));
+  settings.set_tied_embeddings(described.at("tied_embeddings"));
+  settings.set_qk_norm(described.value("qk_norm", false));
+  return settings;
+}
+
+// Sets every master from the file's formula; fails loudly when the names differ.
+inline void set_weights(const trainer::Transformer& model, const Json& described) {
+  at::NoGradGuard no_gradient;
+  if (model.parameters().size() != described.size()) throw std::runtime_error("another number of parameters");
+  for (const auto& parameter : model.parameters()) {
+    const Json& entry = described.at(parameter->name);
+    auto numbers = values(entry);
+    at::Tensor whole = at::tensor(numbers, at::kDouble).view(shape(entry));
+    parameter->master.copy_(whole);
+  }
+  model.parameters().refresh_values();
+}
+
+inline data::Batch batch(const Json& described) {
+  data::Batch result;
+  result.rows = described.at("rows");
+  result.time = described.at("time");
+  result.tokens = integers(described.at("tokens"));
+  result.targets = integers(described.at("targets"));
+  result.loss_mask = described.at("loss_mask").get<std::vector<float>>();
+  result.positions = integers(described.at("positions"));
+  result.documents = described.at("documents").get<std::vector<int32_t>>();
+  return result;
+}
+
+}  // namespace sextant::golden

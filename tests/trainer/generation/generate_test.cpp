@@ -1,0 +1,92 @@
+#include "trainer/generation/generate.h"
+
+#include <gtest/gtest.h>
+
+#include "parallel/base/error.h"
+#include "tests/harness/golden_model.h"
+#include "trainer/kernels/linear_cross_entropy.h"
+
+namespace sextant::trainer {
+namespace {
+
+class Generate : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    auto file = golden::load(GetParam());
+    model_ = std::make_unique<Transformer>(golden::model_settings(file["model"]), NumericsSettings::none,
+                                           Precision{at::kDouble, at::kDouble}, at::kCPU);
+    golden::set_weights(*model_, file["parameters"]);
+  }
+  std::unique_ptr<Transformer> model_;
+};
+
+TEST_P(Generate, LogProbabilitiesAreThoseOfTheTrainingForwardPass) {
+  GenerationSettings settings;
+  settings.tokens = 9;
+  settings.seed = 5;
+  std::vector<std::vector<int32_t>> prompts{{1, 11, 35}, {9, 2, 60, 7, 30, 5}, {4}};
+  auto completions = generate(*model_, prompts, settings);
+  for (size_t row = 0; row < prompts.size(); ++row) {
+    ASSERT_EQ(completions[row].ids.size(), 9u);
+    std::vector<int64_t> all(prompts[row].begin(), prompts[row].end());
+    all.insert(all.end(), completions[row].ids.begin(), completions[row].ids.end());
+    at::Tensor ids = at::tensor(all, at::kLong).unsqueeze(0);
+    int64_t length = ids.size(1) - 1;
+    at::Tensor hidden = model_->forward(ids.narrow(1, 0, length), at::arange(length, at::kLong).unsqueeze(0), {});
+    at::Tensor expected = target_log_probabilities(hidden[0], model_->output_weight(), ids[0].narrow(0, 1, length), 4);
+    for (size_t i = 0; i < 9; ++i) {
+      auto position = static_cast<int64_t>(prompts[row].size() + i) - 1;
+      EXPECT_NEAR(completions[row].log_probabilities[i], expected[position].item<double>(), 1e-12);
+    }
+  }
+}
+
+TEST_P(Generate, APromptsCompletionDoesNotDependOnTheOthers) {
+  GenerationSettings settings;
+  settings.tokens = 6;
+  settings.sampling.temperature = 0;
+  auto together = generate(*model_, {{1, 2, 3, 4, 5}, {7, 8}}, settings);
+  auto alone = generate(*model_, {{1, 2, 3, 4, 5}}, settings);
+  EXPECT_EQ(together[0].ids, alone[0].ids);
+  EXPECT_EQ(together[1].ids, generate(*model_, {{7, 8}}, settings)[0].ids);
+}
+
+TEST_P(Generate, SeedsDecide) {
+  GenerationSettings settings;
+  settings.tokens = 12;
+  settings.seed = 1;
+  auto first = generate(*model_, {{1, 2}}, settings)[0].ids;
+  EXPECT_EQ(generate(*model_, {{1, 2}}, settings)[0].ids, first);
+  settings.seed = 2;
+  EXPECT_NE(generate(*model_, {{1, 2}}, settings)[0].ids, first);
+}
+
+TEST_P(Generate, StopsAtTheStopTokenAndAtTheContext) {
+  GenerationSettings settings;
+  settings.tokens = 100;
+  settings.sampling.temperature = 0;
+  auto full = generate(*model_, {{1, 2, 3}}, settings)[0];
+  EXPECT_EQ(full.ids.size(), 13u) << "the context is 16";
+  EXPECT_FALSE(full.ended);
+  settings.stop_token = full.ids[4];
+  auto cut = generate(*model_, {{1, 2, 3}}, settings)[0];
+  EXPECT_TRUE(cut.ended);
+  EXPECT_LE(cut.ids.size(), 5u);
+  EXPECT_EQ(cut.ids.back(), full.ids[4]);
+}
+
+TEST_P(Generate, RefusesWhatTheModelCanNotRead) {
+  EXPECT_THROW(generate(*model_, {{}}, {}), Error);
+  EXPECT_THROW(generate(*model_, {{64}}, {}), Error);
+  EXPECT_THROW(generate(*model_, {{-1}}, {}), Error);
+  EXPECT_THROW(generate(*model_, {std::vector<int32_t>(16, 1)}, {}), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Generate, testing::Values("llama.json", "llama_qk_norm.json", "gpt2.json"),
+                         [](const auto& named) {
+                           std::string name = named.param;
+                           return name.substr(0, name.find('.'));
+                         });
+
+}  // namespace
+}  // namespace sextant::trainer

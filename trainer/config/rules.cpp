@@ -1,0 +1,185 @@
+#include "trainer/config/rules.h"
+
+#include <fmt/format.h>
+
+#include <numeric>
+
+#include "trainer/config/load.h"
+#include "trainer/model/model_rules.h"
+#include "trainer/optimizer/optimizer_rules.h"
+
+namespace sextant::trainer {
+namespace {
+
+using parallel::MeshSettings;
+
+// Products of axes saturate here: far above any world, far below overflow.
+constexpr int64_t kManyRanks = int64_t{1} << 40;
+
+int64_t ranks_of(std::initializer_list<int64_t> axes) {
+  int64_t product = 1;
+  for (int64_t axis : axes) {
+    if (axis > kManyRanks / product) return kManyRanks;
+    product *= axis;
+  }
+  return product;
+}
+
+int64_t ranks_beside_data(const MeshSettings& mesh) {
+  return ranks_of({mesh.pipeline(), mesh.context(), mesh.tensor()});
+}
+
+std::vector<Complaint> mesh_complaints(const MeshSettings& mesh, int64_t world_size) {
+  std::vector<Complaint> found;
+  if (mesh.has_data() && mesh.data() % mesh.expert() != 0) {
+    found.push_back({"parallel.expert",
+                     fmt::format("{} expert ranks do not divide {} data ranks", mesh.expert(), mesh.data())});
+  }
+  if (world_size == 0) return found;
+  int64_t others = ranks_beside_data(mesh);
+  bool divides = world_size % others == 0;
+  if (!mesh.has_data()) {
+    if (!divides) {
+      found.push_back(
+          {"parallel",
+           fmt::format("mesh pipeline({})*context({})*tensor({})={} does not divide the {} "
+                       "ranks that mpirun started; start a multiple of {} ranks",
+                       mesh.pipeline(), mesh.context(), mesh.tensor(), others, world_size, others)});
+    }
+    return found;
+  }
+  int64_t product = ranks_of({mesh.data(), others});
+  if (product == world_size) return found;
+  std::string fix = divides
+                        ? fmt::format("set parallel.data={}, or start {} ranks", world_size / others, product)
+                        : fmt::format("start {} ranks", product);
+  found.push_back(
+      {"parallel.data",
+       fmt::format("mesh pipeline({})*data({})*context({})*tensor({})={} but mpirun started {} ranks; {}",
+                   mesh.pipeline(), mesh.data(), mesh.context(), mesh.tensor(), product, world_size, fix)});
+  return found;
+}
+
+// Ranks that take different rows, or 0 where that is not known or the mesh does not fit.
+int64_t data_ranks(const MeshSettings& mesh, int64_t world_size) {
+  if (mesh.has_data()) return mesh.data();
+  int64_t others = ranks_beside_data(mesh);
+  return world_size % others == 0 ? world_size / others : 0;
+}
+
+// The largest micro batch, no larger than the one asked for, that divides each data rank's share.
+std::string other_micro_batch(int64_t global, int64_t micro, int64_t data) {
+  if (data == 0 || global % data != 0) return "";
+  int64_t share = global / data;
+  for (int64_t size = std::min(micro, share); size >= 1; --size) {
+    if (share % size == 0) return fmt::format(", or run.micro_batch={}", size);
+  }
+  return "";
+}
+
+std::vector<Complaint> batch_complaints(const RunSettings& run, const MeshSettings& mesh,
+                                        int64_t world_size) {
+  int64_t data = data_ranks(mesh, world_size);
+  int64_t together = run.micro_batch() * std::max<int64_t>(data, 1);
+  if (run.global_batch() % together == 0) return {};
+  int64_t below = run.global_batch() / together * together;
+  std::string sizes =
+      below == 0 ? fmt::format("{}", together) : fmt::format("{} or {}", below, below + together);
+  std::string parts =
+      data == 0 ? fmt::format("run.micro_batch({})", run.micro_batch())
+                : fmt::format("run.micro_batch({})*data ranks({})={}", run.micro_batch(), data, together);
+  return {{"run.global_batch",
+           fmt::format(
+               "{} sequences can not be divided by {}; set run.global_batch={}{}", run.global_batch(), parts,
+               sizes, other_micro_batch(run.global_batch(), run.micro_batch(), std::max<int64_t>(data, 1)))}};
+}
+
+std::vector<Complaint> run_complaints(const RunSettings& run) {
+  std::vector<Complaint> found;
+  if (run.has_stop_at() && run.stop_at() > run.steps()) {
+    found.push_back(
+        {"run.stop_at", fmt::format("{} is after the last step, run.steps={}; set it to {} or less, or "
+                                    "remove it",
+                                    run.stop_at(), run.steps(), run.steps())});
+  }
+  if (run.keep_every() > 0 &&
+      (run.checkpoint_every() == 0 || run.keep_every() % run.checkpoint_every() != 0)) {
+    found.push_back(
+        {"run.keep_every",
+         fmt::format("{} is no multiple of run.checkpoint_every={}, so these steps have no checkpoint to "
+                     "keep",
+                     run.keep_every(), run.checkpoint_every())});
+  }
+  return found;
+}
+
+std::vector<Complaint> data_complaints(const Run& run) {
+  std::vector<Complaint> found;
+  const data::DataSettings& data = run.data();
+  if (data.valid_fraction() > 0 && data.valid_size() > 0) {
+    found.push_back(
+        {"data.valid_fraction",
+         fmt::format("{} of the training data would be held out beside the {} corpora of data.valid; give "
+                     "one of the two",
+                     data.valid_fraction(), data.valid_size())});
+  }
+  if (run.run().evaluate_every() > 0 && data.valid_fraction() == 0 && data.valid_size() == 0) {
+    found.push_back({"run.evaluate_every",
+                     "there is no held-out data to measure on; give data.valid or data.valid_fraction"});
+  }
+  return found;
+}
+
+void append(std::vector<Complaint>& all, std::vector<Complaint> some) {
+  all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
+}
+
+}  // namespace
+
+std::vector<Complaint> complaints(const Run& run, int64_t world_size) {
+  std::vector<Complaint> all = unsupported_complaints(run);
+  append(all, model_complaints(run.model()));
+  append(all, optimizer_complaints(run.optimizer(), run.run().steps()));
+  append(all, run_complaints(run.run()));
+  append(all, data_complaints(run));
+  append(all, mesh_complaints(run.parallel(), world_size));
+  append(all, batch_complaints(run.run(), run.parallel(), world_size));
+  return all;
+}
+
+std::vector<Complaint> unsupported_complaints(const Run& run) {
+  std::vector<Complaint> found;
+  const MeshSettings& mesh = run.parallel();
+  auto one_only = [&](const char* key, const char* what, int64_t ranks) {
+    if (ranks == 1) return;
+    found.push_back(
+        {key, fmt::format("{} is not available in this version, which does not split {}; set {}=1", ranks,
+                          what, key)});
+  };
+  one_only("parallel.tensor", "matrix multiplies", mesh.tensor());
+  one_only("parallel.pipeline", "the layers", mesh.pipeline());
+  one_only("parallel.context", "sequences", mesh.context());
+  one_only("parallel.expert", "experts", mesh.expert());
+  if (mesh.zero_stage() > 0) {
+    found.push_back({"parallel.zero_stage",
+                     fmt::format("{} is not available in this version, where every data rank holds the whole "
+                                 "optimizer, gradients and weights; set parallel.zero_stage=0",
+                                 mesh.zero_stage())});
+  }
+  if (run.numerics().reduction() == NumericsSettings::reproducible) {
+    found.push_back({"numerics.reduction",
+                     "reproducible is not available in this version; set "
+                     "numerics.reduction=fast"});
+  }
+  return found;
+}
+
+void fill_defaults(Run& run, int64_t tokenizer_vocabulary) {
+  // What follows from other fields comes first, while it is seen which ones were left out; the constants that
+  // it follows from read the same whether they are set or not.
+  fill_model_defaults(*run.mutable_model(), tokenizer_vocabulary);
+  fill_optimizer_defaults(*run.mutable_optimizer(), run.run().steps());
+  set_constant_defaults(run);
+}
+
+}  // namespace sextant::trainer

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "trainer/generation/sampling.h"
+#include "trainer/model/transformer.h"
+
+namespace sextant::trainer {
+
+// What came after one prompt.
+struct Completion {
+  std::vector<int32_t> ids;
+  std::vector<double> log_probabilities;  // of each id under the model itself, before temperature and cuts
+  bool ended = false;                     // by the stop token (which is the last id), not by the length
+};
+
+struct GenerationSettings {
+  SamplingSettings sampling;
+  int64_t tokens = 64;                // at most so many after each prompt; the model's context limits them too
+  uint64_t seed = 0;                  // draw j of prompt i is a function of (seed, i, j)
+  std::optional<int32_t> stop_token;  // ends a completion
+};
+
+// Called after each token: index of the prompt and the token.
+using TokenCallback = std::function<void(size_t prompt, int32_t id)>;
+
+// Continues a batch of prompts with a key-value cache. What follows a prompt does not depend on the other prompts,
+// beyond rounding. Throws Error(kInput) for an empty prompt, an id outside the vocabulary or a prompt that fills the
+// context. No collectives.
+std::vector<Completion> generate(const Transformer& model, const std::vector<std::vector<int32_t>>& prompts,
+                                 const GenerationSettings& settings, const TokenCallback& on_token = {});
+
+}  // namespace sextant::trainer

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace sextant::trainer {
+
+// The feed-forward's activation, [..., F] to [..., F]:
+//   gated    silu(gate) * up     (SwiGLU, Shazeer 2020, eq. 6)
+//   plain    gelu(up), tanh form (Hendrycks & Gimpel 2016), where gate is undefined
+at::Tensor activation_forward(const at::Tensor& gate, const at::Tensor& up);
+
+struct ActivationGradients {
+  at::Tensor gate;  // undefined where gate is
+  at::Tensor up;
+};
+
+ActivationGradients activation_backward(const at::Tensor& grad, const at::Tensor& gate, const at::Tensor& up);
+
+}  // namespace sextant::trainer

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <tuple>
+
+namespace sextant::trainer {
+
+// Normalisation over the last dim. B batch, T time, C channels; rows are all dims but the last.
+// Arithmetic is fp32 for bf16 input (fp64 stays fp64); results have x's type.
+
+// What backward needs besides x and weight; a second number a row only for LayerNorm.
+struct NormStatistics {
+  at::Tensor mean;               // [rows, 1]; undefined for RMSNorm
+  at::Tensor reciprocal_spread;  // [rows, 1] 1 / sqrt(variance or mean square + epsilon)
+};
+
+// Gradients; bias is undefined for RMSNorm.
+struct NormGradients {
+  at::Tensor x;       // [..., C]
+  at::Tensor weight;  // [C]
+  at::Tensor bias;    // [C]
+};
+
+// RMSNorm where bias is undefined: x / sqrt(mean(x^2) + epsilon) * weight (Zhang & Sennrich 2019, eq. 4).
+// LayerNorm where it is given (Ba et al. 2016, eq. 4).
+std::tuple<at::Tensor, NormStatistics> norm_forward(const at::Tensor& x, const at::Tensor& weight,
+                                                    const at::Tensor& bias, double epsilon);
+NormGradients norm_backward(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& bias, const NormStatistics& statistics);
+
+// The same under autograd; keeps x and the statistics only.
+at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon);
+
+}  // namespace sextant::trainer

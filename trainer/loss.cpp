@@ -1,0 +1,19 @@
+#include "trainer/loss.h"
+
+#include <ATen/ATen.h>
+
+#include "trainer/kernels/linear_cross_entropy.h"
+
+namespace sextant::trainer {
+
+LossFunction next_token_loss(int64_t chunk) {
+  return [chunk](const Transformer& model, const Rows& rows) {
+    at::Tensor hidden = model.forward(rows.tokens, rows.positions, rows.documents);  // [B, T, C]
+    at::Tensor flat = hidden.reshape({-1, hidden.size(-1)});                         // [N, C]
+    at::Tensor sum = linear_cross_entropy(flat, model.output_weight(), rows.targets.reshape({-1}),
+                                          rows.loss_mask.reshape({-1}), chunk);
+    return LossSum{sum, rows.loss_mask.sum(at::kDouble)};
+  };
+}
+
+}  // namespace sextant::trainer

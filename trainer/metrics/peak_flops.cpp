@@ -1,0 +1,35 @@
+#include "trainer/metrics/peak_flops.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace sextant::trainer {
+namespace {
+
+// Seconds of one multiply of size n; reading a number back waits for a GPU.
+double seconds_of_multiply(const at::Tensor& a, const at::Tensor& b) {
+  auto start = std::chrono::steady_clock::now();
+  at::matmul(a, b)[0][0].item<double>();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+double measured_peak_flops(at::ScalarType type, at::Device device) {
+  at::NoGradGuard no_gradient;
+  int64_t size = device.is_cuda() ? 8192 : (type == at::kDouble ? 512 : 1024);
+  auto options = at::TensorOptions().dtype(type).device(device);
+  at::Tensor a = at::ones({size, size}, options), b = at::ones({size, size}, options);
+  seconds_of_multiply(a, b);  // threads start, kernels are chosen
+  double best = seconds_of_multiply(a, b), spent = best;
+  while (spent < 0.1) {
+    double seconds = seconds_of_multiply(a, b);
+    best = std::min(best, seconds);
+    spent += seconds;
+  }
+  return 2.0 * static_cast<double>(size) * static_cast<double>(size) * static_cast<double>(size) / best;
+}
+
+}  // namespace sextant::trainer

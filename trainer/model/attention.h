@@ -1,0 +1,41 @@
+#pragma once
+
+#include "trainer/kernels/fused_linear.h"
+#include "trainer/model/model.pb.h"
+#include "trainer/model/parameter.h"
+
+namespace sextant::trainer {
+
+// Keys and values of one layer for sequences being generated; slot s of a row holds position s.
+struct LayerCache {
+  at::Tensor keys;    // [B, KV, slots, D]
+  at::Tensor values;  // [B, KV, slots, D]
+};
+
+// What attention needs to know of the rows beside their channels.
+struct AttentionInputs {
+  at::Tensor positions;           // [B, T] int64
+  at::Tensor rotary_rows;         // [2, B, T, D/2] cosines and sines at the positions; undefined for gpt2
+  at::Tensor mask;                // [B, 1, T, S] true where a query may look; undefined: causal
+  LayerCache* cache = nullptr;    // when set, keys and values are stored at the positions and read from there
+};
+
+// Grouped-query self-attention with its norm before and its output layer after (Ainslie et al. 2023).
+class Attention {
+ public:
+  // Registers parameters under `name` ("blocks.0.attention").
+  Attention(const ModelSettings& settings, const std::string& name, ParameterList& parameters);
+
+  // x [B, T, C] to what is added to the residual stream, [B, T, C].
+  at::Tensor forward(const at::Tensor& x, const AttentionInputs& inputs, Produced produced) const;
+
+ private:
+  int64_t heads_, kv_heads_, head_width_;
+  double epsilon_;
+  Parameter *norm_weight_, *norm_bias_ = nullptr;
+  Parameter *query_, *key_, *value_, *output_;
+  Parameter *query_bias_ = nullptr, *key_bias_ = nullptr, *value_bias_ = nullptr, *output_bias_ = nullptr;
+  Parameter *query_norm_ = nullptr, *key_norm_ = nullptr;
+};
+
+}  // namespace sextant::trainer

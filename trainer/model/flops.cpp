@@ -1,0 +1,18 @@
+#include "trainer/model/flops.h"
+
+namespace sextant::trainer {
+
+int64_t matrix_weights(const ModelSettings& settings) {
+  int64_t width = settings.width(), head_width = width / settings.heads();
+  int64_t attention = width * head_width * (2 * settings.heads() + 2 * settings.kv_heads());
+  int64_t matrices = settings.kind() == ModelSettings::llama ? 3 : 2;
+  int64_t feed_forward = matrices * width * settings.ffn_width();
+  return settings.layers() * (attention + feed_forward) + width * int64_t{settings.vocabulary()};
+}
+
+double training_flops_per_token(const ModelSettings& settings) {
+  double attention = 12.0 * settings.layers() * settings.width() * settings.context();
+  return 6.0 * static_cast<double>(matrix_weights(settings)) + attention;
+}
+
+}  // namespace sextant::trainer

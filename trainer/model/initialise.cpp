@@ -1,0 +1,50 @@
+#include "trainer/model/initialise.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "parallel/base/seed.h"
+
+namespace sextant::trainer {
+namespace {
+
+// Row-major index in the whole of the local element `index`.
+int64_t global_index(int64_t index, const parallel::Slice& slice, const std::vector<int64_t>& whole) {
+  int64_t result = 0, stride = 1;
+  for (size_t d = whole.size(); d-- > 0;) {
+    result += (index % slice.shape[d] + slice.offset[d]) * stride;
+    index /= slice.shape[d];
+    stride *= whole[d];
+  }
+  return result;
+}
+
+void fill_normal(const Parameter& parameter, uint64_t run_seed) {
+  RandomKey key(run_seed, "initialise " + parameter.name);
+  auto slice = parameter.slice();
+  at::Tensor drawn = at::empty(slice.shape, at::TensorOptions().dtype(at::kDouble));
+  double* numbers = drawn.data_ptr<double>();
+  at::parallel_for(0, drawn.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      auto index = static_cast<uint64_t>(global_index(i, slice, parameter.shape));
+      numbers[i] = parameter.initial_std * key.normal(0, index);
+    }
+  });
+  parameter.master.copy_(drawn);
+}
+
+}  // namespace
+
+void initialise(const ParameterList& parameters, uint64_t run_seed) {
+  at::NoGradGuard no_gradient;
+  for (const auto& parameter : parameters) {
+    switch (parameter->initial) {
+      case Initial::kNormal: fill_normal(*parameter, run_seed); break;
+      case Initial::kZeros: parameter->master.zero_(); break;
+      case Initial::kOnes: parameter->master.fill_(1); break;
+    }
+  }
+  parameters.refresh_values();
+}
+
+}  // namespace sextant::trainer

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+#include "trainer/model/model.pb.h"
+#include "trainer/model/parameter.h"
+
+namespace sextant::trainer {
+
+// Registers the kinds of weights that every layer is made of, with how each starts and whether it decays.
+struct LayerBuilder {
+  const ModelSettings& settings;
+  ParameterList& parameters;
+
+  // [out, in], normal with initial_std.
+  Parameter& matrix(const std::string& name, int64_t out, int64_t in);
+  // The same for a layer that writes to the residual stream: divided by sqrt(2 layers), so that the stream's variance
+  // does not grow with depth (Radford et al. 2019, section 2.3).
+  Parameter& residual_matrix(const std::string& name, int64_t out, int64_t in);
+  Parameter& norm(const std::string& name, int64_t width);  // ones
+  Parameter& bias(const std::string& name, int64_t width);  // zeros
+};
+
+// The parameter's value, or an undefined tensor where the model has none.
+inline at::Tensor value_of(const Parameter* parameter) {
+  return parameter == nullptr ? at::Tensor() : parameter->value;
+}
+
+}  // namespace sextant::trainer

@@ -1,0 +1,90 @@
+#include "trainer/model/model_rules.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+namespace sextant::trainer {
+namespace {
+
+// Multiples of this suit matrix units.
+constexpr int64_t kRound = 64;
+
+int64_t rounded_up(int64_t value) {
+  return (value + kRound - 1) / kRound * kRound;
+}
+
+int64_t kv_heads_of(const ModelSettings& model) {
+  return model.has_kv_heads() ? model.kv_heads() : model.heads();
+}
+
+// "4 or 8": the divisors of `whole` on both sides of `near`.
+std::string divisors_near(int64_t whole, int64_t near) {
+  int64_t below = std::min(near, whole), above = near;
+  while (below > 1 && whole % below != 0) --below;
+  while (above < whole && whole % above != 0) ++above;
+  if (above >= whole) return fmt::format("{}", below);
+  return fmt::format("{} or {}", below, above);
+}
+
+std::vector<Complaint> head_complaints(const ModelSettings& model) {
+  std::vector<Complaint> found;
+  int64_t width = model.width(), heads = model.heads(), kv_heads = kv_heads_of(model);
+  bool rotary = model.kind() == ModelSettings::llama;
+  if (width % heads != 0) {
+    found.push_back({"model.heads", fmt::format("{} heads do not divide model.width={}; set model.heads={}",
+                                                heads, width, divisors_near(width, heads))});
+  } else if (rotary && width / heads % 2 != 0) {
+    found.push_back(
+        {"model.heads", fmt::format("model.width={} over {} heads gives a head width of {}, and rotary "
+                                    "positions turn pairs of channels: make it even",
+                                    width, heads, width / heads)});
+  }
+  if (heads % kv_heads != 0) {
+    found.push_back({"model.kv_heads", fmt::format("{} key and value heads do not divide model.heads={}; set "
+                                                   "model.kv_heads={}",
+                                                   kv_heads, heads, divisors_near(heads, kv_heads))});
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<Complaint> model_complaints(const ModelSettings& model) {
+  std::vector<Complaint> found = head_complaints(model);
+  if (model.kind() != ModelSettings::gpt2) return found;
+  if (kv_heads_of(model) != model.heads()) {
+    found.push_back(
+        {"model.kv_heads", fmt::format("gpt2 has no grouped attention: {} differs from model.heads={}; "
+                                       "remove it, or set model.kind=llama",
+                                       kv_heads_of(model), model.heads())});
+  }
+  if (model.qk_norm()) {
+    found.push_back({"model.qk_norm", "gpt2 has none; set it to false, or set model.kind=llama"});
+  }
+  return found;
+}
+
+std::vector<Complaint> vocabulary_complaints(const ModelSettings& model, int64_t tokenizer_vocabulary) {
+  if (!model.has_vocabulary() || model.vocabulary() >= tokenizer_vocabulary) return {};
+  return {{"model.vocabulary",
+           fmt::format("{} rows are fewer than the tokenizer's {} ids; set model.vocabulary={}, or remove it",
+                       model.vocabulary(), tokenizer_vocabulary, rounded_up(tokenizer_vocabulary))}};
+}
+
+void fill_model_defaults(ModelSettings& model, int64_t tokenizer_vocabulary) {
+  bool gpt2 = model.kind() == ModelSettings::gpt2;
+  int64_t width = model.width();
+  if (!model.has_kv_heads()) model.set_kv_heads(model.heads());
+  if (!model.has_ffn_width()) {
+    // The gated layer has three matrices: 8/3 width gives it the size of an ungated one of 4 width.
+    model.set_ffn_width(static_cast<int32_t>(gpt2 ? 4 * width : rounded_up((8 * width + 2) / 3)));
+  }
+  if (!model.has_tied_embeddings()) model.set_tied_embeddings(gpt2);
+  if (!model.has_vocabulary() && tokenizer_vocabulary > 0) {
+    model.set_vocabulary(static_cast<int32_t>(
+        std::min<int64_t>(rounded_up(tokenizer_vocabulary), std::numeric_limits<int32_t>::max())));
+  }
+}
+
+}  // namespace sextant::trainer

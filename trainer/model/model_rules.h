@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "trainer/config/complaint.h"
+#include "trainer/model/model.pb.h"
+
+namespace sextant::trainer {
+
+// What is wrong with a model's shape across its fields, with keys under "model". Works before and after
+// fill_model_defaults.
+std::vector<Complaint> model_complaints(const ModelSettings& model);
+
+// What is wrong between the model and a tokenizer of so many ids; call it once the tokenizer is loaded.
+std::vector<Complaint> vocabulary_complaints(const ModelSettings& model, int64_t tokenizer_vocabulary);
+
+// Sets what was left out and follows from other fields. `tokenizer_vocabulary` 0: not known, vocabulary
+// stays.
+void fill_model_defaults(ModelSettings& model, int64_t tokenizer_vocabulary);
+
+}  // namespace sextant::trainer

@@ -1,0 +1,89 @@
+#include "trainer/resume.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/text_format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "parallel/base/error.h"
+
+namespace sextant::trainer {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// What decides the training's answer: sections, or single keys.
+constexpr std::array<std::string_view, 7> kMustStay = {
+    "model.", "run.seed", "run.global_batch", "run.micro_batch", "data.packing", "data.shuffle", "optimizer.kind"};
+// Where files lie and how the run is watched; contents are compared by fingerprint.
+constexpr std::array<std::string_view, 4> kSilent = {"run.folder", "run.stop_at", "data.", "model.initial_std"};
+
+template <size_t n>
+bool begins_with_any(std::string_view key, const std::array<std::string_view, n>& beginnings) {
+  return std::any_of(beginnings.begin(), beginnings.end(), [&](std::string_view b) { return key.starts_with(b); });
+}
+
+// A field's value as text; "unset" where it has none.
+std::string text(const Message& message, const FieldDescriptor* field) {
+  const auto* reflection = message.GetReflection();
+  if (field->is_repeated()) {
+    std::string joined;
+    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
+      std::string one;
+      google::protobuf::TextFormat::PrintFieldValueToString(message, field, i, &one);
+      joined += (i > 0 ? ", " : "") + one;
+    }
+    return "[" + joined + "]";
+  }
+  std::string one;
+  google::protobuf::TextFormat::PrintFieldValueToString(message, field, -1, &one);
+  return one;
+}
+
+void compare(const Message& before, const Message& now, const std::string& prefix, std::vector<std::string>& refused,
+             std::vector<std::string>& changed) {
+  const auto* descriptor = before.GetDescriptor();
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    const FieldDescriptor* field = descriptor->field(i);
+    std::string key = prefix + field->name();
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_repeated()) {
+      compare(before.GetReflection()->GetMessage(before, field), now.GetReflection()->GetMessage(now, field),
+              key + ".", refused, changed);
+      continue;
+    }
+    std::string old_text = text(before, field), new_text = text(now, field);
+    if (old_text == new_text) continue;
+    std::string line = fmt::format("{}: {} -> {}", key, old_text, new_text);
+    if (begins_with_any(key, kMustStay) && key != "model.initial_std") {
+      refused.push_back(line);
+    } else if (!begins_with_any(key, kSilent)) {
+      changed.push_back(line);
+    }
+  }
+}
+
+}  // namespace
+
+ResumeDifferences check_resume(const Manifest& manifest, const Run& config, uint64_t data_fingerprint,
+                               uint64_t tokenizer_fingerprint) {
+  std::vector<std::string> refused;
+  ResumeDifferences differences;
+  compare(manifest.config(), config, "", refused, differences.changed);
+  if (manifest.tokenizer_fingerprint() != tokenizer_fingerprint) {
+    refused.push_back("data.tokenizer: it gives other ids than the one the run began with");
+  }
+  if (manifest.data_fingerprint() != data_fingerprint) {
+    refused.push_back("data.train: the shards, their weights or their order are not those the run began with");
+  }
+  if (refused.empty()) return differences;
+  std::string message = fmt::format(
+      "the checkpoint of step {} can not go on with these settings; put them back, or give another run.folder to start "
+      "afresh:", manifest.step());
+  for (const std::string& line : refused) message += "\n  " + line;
+  fail_input(message);
+}
+
+}  // namespace sextant::trainer

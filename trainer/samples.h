@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/tokenizer/tokenizer.h"
+#include "parallel/base/number.h"
+#include "trainer/metrics/append_file.h"
+#include "trainer/model/transformer.h"
+
+namespace sextant::trainer {
+
+// A prompt and what the model makes of it.
+struct Sample {
+  std::string prompt;
+  std::string text;
+};
+
+// Continues each prompt by up to `tokens` tokens at temperature 0.8 within the 40 likeliest, drawn by (seed, prompt,
+// position) alone, so that samples of different steps compare. Prompts too long for the context keep their end.
+std::vector<Sample> draw_samples(const Transformer& model, const data::Tokenizer& tokenizer,
+                                 const std::vector<std::string>& prompts, int64_t tokens, uint64_t seed);
+
+// RUN_FOLDER/samples.jsonl: {"step", "prompt", "text"} a line; rank 0 alone. Later steps than `resume_step` are removed
+// when it is opened.
+class SamplesLog {
+ public:
+  SamplesLog(const std::filesystem::path& run_folder, Step resume_step);
+  void write(Step step, const Sample& sample);
+
+ private:
+  AppendFile file_;
+};
+
+}  // namespace sextant::trainer

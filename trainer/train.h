@@ -1,0 +1,58 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "data/loader.h"
+#include "data/tokenizer/tokenizer.h"
+#include "parallel/group.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/guard.h"
+#include "trainer/loss.h"
+#include "trainer/metrics/breakdown.h"
+#include "trainer/run.pb.h"
+#include "trainer/run_log.h"
+#include "trainer/step.h"
+
+namespace sextant::trainer {
+
+// The held-out rows of a run, as single microbatches that every rank sees whole.
+struct HeldOut {
+  data::Loader* microbatches = nullptr;  // null: the run has none
+  int64_t count = 0;
+};
+
+// What one training run is made of. The loop borrows it all and owns none of it. Settings are complete.
+struct Training {
+  const Run& config;
+  parallel::Group& world;
+  parallel::Group& replicas;  // ranks that train on different rows
+  const Transformer& model;
+  AdamW& optimizer;
+  TrainStep& step;
+  LossFunction loss;
+  data::Loader& rows;
+  HeldOut held_out;
+  const data::Tokenizer& tokenizer;
+  CheckpointWriter& checkpoints;
+  Manifest identity;                           // fingerprints, layout and program of every checkpoint
+  std::map<std::string, std::string> side_files;  // tokenizer.json, config.yaml
+  RunLog* log;                                 // rank 0 of the world; null on the others
+  std::function<bool()> stop_requested;        // by a signal, on this rank
+  double peak_flops;                           // of one rank; 0: not known
+  Guard guard;
+};
+
+enum class Outcome {
+  kFinished,  // run.steps, or run.stop_at, is reached
+  kStopped,   // a signal asked for it; a checkpoint says where to go on
+};
+
+// Trains from `start` finished steps to the end: next rows, step, report, evaluate, save. Every rank comes to the same
+// end. All ranks of the world must call.
+Outcome train(Training& training, Step start);
+
+}  // namespace sextant::trainer
