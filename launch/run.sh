@@ -21,7 +21,7 @@ TERM, INT (Ctrl-C), HUP or USR1 sent to this script stop the run in good order: 
 INT ends it at once. A run that fails goes on from its newest checkpoint; one refused for bad input (exit 2) does not.
 
 Exit code: 0 done, 75 stopped in good order, 2 bad input, 1 failed for good.
-SEXTANT is the executable (build/cpu/sextant), OMP_NUM_THREADS the threads of a rank (cores / ranks on this host).
+SEXTANT is the executable (build/cpu/sextant). OMP_NUM_THREADS, NCCL_*, UCX_* and CUDA_* reach every rank.
 TEXT
 }
 
@@ -74,27 +74,20 @@ newest_checkpoint() {
 }
 
 mpi_options() {
-  local cores per_host=$ranks variable columns
-  cores=$(nproc)
+  local variable size
   options=(--quiet --bind-to none -n "$ranks")
   [[ $(id -u) -eq 0 ]] && options+=(--allow-run-as-root)
   if [[ -n $hosts ]]; then
     options+=(--hostfile "$hosts")
-    # The host with the most slots decides how many threads a rank may have.
-    per_host=$(sed -n 's/#.*//; s/.*slots *= *\([0-9]*\).*/\1/p' "$hosts" | sort -n | tail -n 1)
-    per_host=${per_host:-1}
-  elif [[ -n ${SLURM_JOB_NUM_NODES:-} ]]; then
-    # Slurm tells mpirun where the ranks go.
-    per_host=$(((ranks + SLURM_JOB_NUM_NODES - 1) / SLURM_JOB_NUM_NODES))
-  else
+  elif [[ -z ${SLURM_JOB_ID:-} ]]; then
     # mpirun counts cores as slots; more ranks than that must not spin while they wait for each other.
     options+=(--oversubscribe)
-    ((ranks > cores)) && options+=(--mca mpi_yield_when_idle 1)
+    ((ranks > $(nproc))) && options+=(--mca mpi_yield_when_idle 1)
   fi
-  local threads=$((cores / per_host))
-  export OMP_NUM_THREADS=${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-$((threads < 1 ? 1 : threads))}}
-  if [[ -t 2 ]] && columns=$(stty size <&2 2>/dev/null); then
-    export SEXTANT_TERMINAL_COLUMNS=${columns#* }
+  # Otherwise each rank takes its share of its host's cores.
+  [[ -n ${SLURM_CPUS_PER_TASK:-} ]] && export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$SLURM_CPUS_PER_TASK}
+  if [[ -t 2 ]] && size=$(stty size <&2 2>/dev/null); then
+    export SEXTANT_TERMINAL_COLUMNS=${size#* }
   fi
   # Ranks on other hosts get only the environment that is named.
   for variable in $(compgen -e | grep -E '^(OMP_NUM_THREADS$|SEXTANT_|NCCL_|UCX_|CUDA_)'); do
@@ -155,7 +148,7 @@ show_crash_notes() {
   local note
   while read -r note; do
     say "$note: $(head -n 1 "$note")"
-  done < <(find "$folder" -maxdepth 1 -name 'crash-rank-*.txt' -newer "$started" 2>/dev/null | sort | head -n 8)
+  done < <(find "$folder" -maxdepth 2 -name 'crash-rank-*.txt' -newer "$started" 2>/dev/null | sort | head -n 8)
 }
 
 # Sleeps, but wakes at once when a stop is asked for.

@@ -44,17 +44,9 @@ cuda_links() {
   SEXTANT_PRESET=cuda bash launch/setup.sh --with-tests
 }
 
-# One pass over every source, all cores, findings only.
-# shellcheck disable=SC2317
-tidy() {
-  local run
-  run=$(command -v run-clang-tidy-14 || command -v run-clang-tidy) || { say "clang-tidy is not installed"; return 1; }
-  "$run" -quiet -p build/cpu -j "$(nproc)" "^$PWD/(parallel|data|trainer|rlhf|launch)/.*\\.cpp$" 2>build/setup/tidy.log
-}
-
 bash launch/setup.sh --with-tests || exit 1
 if [[ $tests == long ]]; then
-  part "clang-tidy on every source" tidy
+  part "clang-tidy on every source" bash launch/tidy.sh --all
   part "the CUDA preset compiles and links" cuda_links
   part "AddressSanitizer and UBSan" sanitized asan
   part "ThreadSanitizer" sanitized tsan

@@ -26,7 +26,8 @@ case ${plan[starts]:-crash} in
   refuse) exit 2 ;;
   progress-crash) mkdir -p "$work/run/checkpoints/step-0000000$((starts + 1))" ;;&
   progress-crash | crash)
-    echo "the watchdog saw rank 1 stop" >"$work/run/crash-rank-1.txt"
+    mkdir -p "$work/run/ranks"
+    echo "the watchdog saw rank 1 stop" >"$work/run/ranks/crash-rank-1.txt"
     [[ $rank == 1 ]] && kill -KILL $$
     sleep 20 ;;
   train)
@@ -38,7 +39,8 @@ esac
 FAKE
 chmod +x "$work/sextant"
 export SEXTANT=$work/sextant
-unset OMP_NUM_THREADS SLURM_JOB_NUM_NODES
+export NCCL_DEBUG=WARN
+unset "${!SLURM_@}"
 
 fresh() {
   rm -rf "$work"/run "$work"/starts.* "$work"/trains.*
@@ -63,7 +65,7 @@ fresh ok
 run || fail "a run that ends well gave exit code $?"
 started 1
 [[ $(cat "$work/arguments") == "pretrain run.yaml run.steps=5" ]] || fail "arguments: $(cat "$work/arguments")"
-grep -q '^OMP_NUM_THREADS=[1-9]' "$work/environment" || fail "OMP_NUM_THREADS is not set"
+grep -q '^NCCL_DEBUG=WARN$' "$work/environment" || fail "NCCL_DEBUG does not reach the ranks"
 
 fresh refuse
 run
