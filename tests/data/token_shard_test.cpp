@@ -226,7 +226,8 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"negative length", [](IndexBytes& i) { i.lengths[1] = -3; },
                "byte 38: sequence 1 has length -3"},
         Damage{"long length", [](IndexBytes& i) { i.lengths[2] = 2000000000; },
-               "byte 62: sequence 2 of 2000000000"},
+               "m.bin: byte 12: the file ends inside sequence 2, which its index puts at bytes 10 to "
+               "4000000010"},
         Damage{"short length", [](IndexBytes& i) { i.lengths[2] = 0; },
                "m.bin: byte 10: the file has 12 bytes, its index describes 10"},
         Damage{"negative pointer", [](IndexBytes& i) { i.pointers[1] = -4; }, "byte 54: sequence 1"},
