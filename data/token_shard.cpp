@@ -11,7 +11,8 @@ namespace sextant::data {
 namespace {
 
 MappedFile open_part(const std::filesystem::path& path, const std::filesystem::path& prefix) {
-  if (std::filesystem::exists(path)) return MappedFile(path);
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) return MappedFile(path);
   std::string extension = prefix.extension().string();
   bool is_file_name = extension == ".bin" || extension == ".idx";
   fail_input(fmt::format("{}: no such file; {}", path.string(),
@@ -36,7 +37,8 @@ TokenShard::TokenShard(const std::filesystem::path& prefix) : prefix_(prefix) {
   check_sequences();
   check_documents();
   index_checksum_ = checksum(idx_.bytes());
-  if (std::filesystem::exists(paths.sums)) checker_.emplace(paths.sums, bin_, idx_, index_checksum_);
+  std::error_code ignored;
+  if (std::filesystem::exists(paths.sums, ignored)) checker_.emplace(paths.sums, bin_, idx_, index_checksum_);
 }
 
 void TokenShard::check_header() {
