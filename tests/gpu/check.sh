@@ -49,10 +49,12 @@ site = pathlib.Path(torch.__file__).parent.parent
 print(":".join(map(str, [site / "torch" / "lib", *sorted(site.glob("nvidia/*/lib"))])))
 P
 )"
-# Only our programs see these: python3 keeps its own libraries.
+# Only our programs see these: python3 keeps its own libraries. OpenMPI and PMIx find their plugins and messages
+# below the package instead of the places that they were built for; one machine needs no remote shell.
 ours() {
+  local pmix="$package/lib/x86_64-linux-gnu/pmix2"
   env LD_LIBRARY_PATH="$torch_folders:$package/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
-    OPAL_PREFIX="$package" PMIX_INSTALL_PREFIX="$package/lib/x86_64-linux-gnu/pmix2" \
+    OPAL_PREFIX="$package" PMIX_PKGLIBDIR="$pmix/lib/pmix" PMIX_PKGDATADIR="$pmix/share/pmix" \
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated OMPI_MCA_btl=self,vader \
     OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1 \
     OMPI_MCA_hwloc_base_binding_policy=none PATH="$package/bin:$PATH" "$@"
