@@ -15,8 +15,8 @@ namespace {
 
 namespace pb = google::protobuf;
 
-// Far above any configuration, far below what would take a second to parse.
-constexpr size_t kMostBytes = size_t{1} << 20;
+// Far above any configuration, far below what would take a second or much memory to parse.
+constexpr size_t kMostBytes = size_t{256} << 10;
 
 std::string read_text(const std::filesystem::path& file) {
   std::string name = file.string();

@@ -17,7 +17,7 @@ namespace sextant::trainer {
 namespace {
 
 constexpr size_t kDeepest = 64;
-constexpr size_t kMostNodes = 100'000;
+constexpr size_t kMostNodes = 20'000;
 constexpr const char* kByteOrderMark = "\xef\xbb\xbf";
 
 // Line and column in characters, from what yaml-cpp counts in bytes.

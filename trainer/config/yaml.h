@@ -32,7 +32,7 @@ struct Node {
 
 // Parses one YAML document. What YAML allows and a configuration must not hold is complained of: anchors and
 // aliases, tags, merge keys, duplicate keys, keys that are no plain text, a second document, more than 64
-// levels or 100,000 values, bytes that are no text, and everything that is not YAML at all. `file` names it
+// levels or 20,000 values, bytes that are no text, and everything that is not YAML at all. `file` names it
 // in places.
 Node parse_yaml(const std::string& text, const std::string& file, std::vector<Complaint>& complaints);
 
