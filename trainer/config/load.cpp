@@ -66,9 +66,9 @@ void load_config_text(const std::string& text, const std::string& name,
                       const std::vector<std::string>& overrides, pb::Message& message, Origins* origins) {
   Origins found(name);
   std::vector<Complaint> complaints;
-  Node root = parse_yaml(text, name, complaints);
-  bool readable = root.kind != Node::Kind::kRefused;
-  if (root.kind == Node::Kind::kNull) {
+  YamlNode root = parse_yaml(text, name, complaints);
+  bool readable = root.kind != YamlNode::Kind::kRefused;
+  if (root.kind == YamlNode::Kind::kNull) {
     complaints.push_back(Complaint{"", "holds no settings", Place{name, 1, 1}});
   } else {
     Decoder(*message.GetDescriptor(), name, found, complaints).message(root, "", message);

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "tests/trainer/config/config_text.h"
 
@@ -106,11 +106,12 @@ std::vector<Hostile> hostile_files() {
 TEST(Hostile, IsRefusedWithItsPlaceInUnderASecond) {
   for (const Hostile& hostile : hostile_files()) {
     SCOPED_TRACE(hostile.name);
-    auto start = std::chrono::steady_clock::now();
+    // Processor time: what another program takes of the machine is none of ours.
+    std::clock_t start = std::clock();
     std::string text = refusal_of(hostile.yaml);
-    std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     EXPECT_TRUE(holds(text, hostile.expected)) << text.substr(0, 2000);
-    EXPECT_LT(seconds.count(), 1.0);
+    EXPECT_LT(seconds, 1.0);
     EXPECT_LT(text.size(), 10'000u);
   }
 }
