@@ -134,9 +134,9 @@ TEST(Rules, MeshIsTheWorld) {
 TEST(Rules, ProductsDoNotOverflow) {
   std::string text = refused(
       "run: {global_batch: 1073741824, micro_batch: 1073741824}\n"
-      "parallel: {data: 1048576, tensor: 1048576, pipeline: 1048576, context: 1048576}",
+      "parallel: {data: 1048576, tensor: 16384, pipeline: 16384, context: 16384}",
       2);
-  EXPECT_TRUE(holds(text, "but mpirun started 2 ranks")) << text;
+  EXPECT_TRUE(holds(text, "=4611686018427387904 but mpirun started 2 ranks")) << text;
   EXPECT_TRUE(holds(text, "run.micro_batch(1073741824)*data ranks(1048576)=1125899906842624")) << text;
 }
 
