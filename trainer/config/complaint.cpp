@@ -14,7 +14,7 @@ constexpr size_t kMostShown = 20;
 
 bool earlier(const Complaint& a, const Complaint& b) {
   auto order = [](const Complaint& c) {
-    return std::make_tuple(c.place->file == kCommandLine, c.place->line, c.place->column);
+    return std::make_tuple(c.place->file == kCommandLine, c.place->line == 0, c.place->line, c.place->column);
   };
   return order(a) < order(b);
 }

@@ -50,8 +50,8 @@ class Origins {
   std::map<std::string, Place, std::less<>> places_;
 };
 
-// One line a complaint, "PLACE: KEY: WHAT", in the order of the file with the command line's last; after 20
-// the rest are counted.
+// One line a complaint, "PLACE: KEY: WHAT", in the order of the file, then what has no line, then the command
+// line's. After 20 the rest are counted.
 std::string complaints_text(std::vector<Complaint> complaints, const Origins& origins);
 
 // Throws Error(kInput) with complaints_text, unless there is nothing to complain of.

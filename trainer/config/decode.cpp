@@ -37,27 +37,27 @@ std::vector<std::string> elsewhere(const std::string& name, const pb::Descriptor
   return found;
 }
 
-std::string kind_text(const Node& node) {
+std::string kind_text(const YamlNode& node) {
   switch (node.kind) {
-    case Node::Kind::kList:
+    case YamlNode::Kind::kList:
       return "a list";
-    case Node::Kind::kMap:
+    case YamlNode::Kind::kMap:
       return "a section of keys";
-    case Node::Kind::kScalar:
+    case YamlNode::Kind::kScalar:
       return shown(node.text);
-    case Node::Kind::kNull:
+    case YamlNode::Kind::kNull:
       return "an empty value";
-    case Node::Kind::kRefused:
+    case YamlNode::Kind::kRefused:
       break;
   }
   return "this";
 }
 
 // "steps: 100" where "steps:" was left empty, "[a]" where a lone a was given.
-std::string type_hint(const Node& node, const FieldDescriptor& field) {
-  if (node.kind == Node::Kind::kScalar && field.is_repeated())
+std::string type_hint(const YamlNode& node, const FieldDescriptor& field) {
+  if (node.kind == YamlNode::Kind::kScalar && field.is_repeated())
     return fmt::format("; write [{}]", node.text.substr(0, 60));
-  if (node.kind == Node::Kind::kNull) return "; give a value, or remove the key";
+  if (node.kind == YamlNode::Kind::kNull) return "; give a value, or remove the key";
   return "";
 }
 
@@ -67,24 +67,24 @@ Decoder::Decoder(const pb::Descriptor& root, std::string file, Origins& origins,
                  std::vector<Complaint>& complaints)
     : root_(root), file_(std::move(file)), origins_(origins), complaints_(complaints) {}
 
-void Decoder::complain(const Node& node, const std::string& key, std::string what) {
+void Decoder::complain(const YamlNode& node, const std::string& key, std::string what) {
   complaints_.push_back(Complaint{key, std::move(what), place(node)});
 }
 
-void Decoder::message(const Node& node, const std::string& key, pb::Message& message) {
-  if (node.kind == Node::Kind::kRefused) return;
+void Decoder::message(const YamlNode& node, const std::string& key, pb::Message& message) {
+  if (node.kind == YamlNode::Kind::kRefused) return;
   const pb::Descriptor& descriptor = *message.GetDescriptor();
   const FieldDescriptor* lone = shorthand_of(descriptor);
-  if (lone != nullptr && node.kind == Node::Kind::kScalar) {
+  if (lone != nullptr && node.kind == YamlNode::Kind::kScalar) {
     return field(node, join_key(key, lone->name()), *lone, message);
   }
-  if (node.kind != Node::Kind::kMap) {
-    std::string hint = node.kind == Node::Kind::kNull ? "; give it keys, or remove it" : "";
+  if (node.kind != YamlNode::Kind::kMap) {
+    std::string hint = node.kind == YamlNode::Kind::kNull ? "; give it keys, or remove it" : "";
     return complain(node, key,
                     fmt::format("{} stands where a section of keys belongs ({}){}", kind_text(node),
                                 fmt::join(keys_of(descriptor), ", "), hint));
   }
-  for (const Node& child : node.children) {
+  for (const YamlNode& child : node.children) {
     std::string path = join_key(key, child.key);
     if (const FieldDescriptor* known = descriptor.FindFieldByName(child.key)) {
       field(child, path, *known, message);
@@ -96,16 +96,16 @@ void Decoder::message(const Node& node, const std::string& key, pb::Message& mes
   }
 }
 
-void Decoder::field(const Node& node, const std::string& key, const FieldDescriptor& field,
+void Decoder::field(const YamlNode& node, const std::string& key, const FieldDescriptor& field,
                     pb::Message& message) {
   if (field.is_repeated()) return list(node, key, field, message);
   if (!is_message(field)) return scalar(node, key, field, message, -1);
-  if (node.kind == Node::Kind::kRefused) return;
+  if (node.kind == YamlNode::Kind::kRefused) return;
   origins_.record(key, Place{file_, node.key_line, node.key_column});
   this->message(node, key, *message.GetReflection()->MutableMessage(&message, &field));
 }
 
-void Decoder::element(const Node& node, const std::string& key, const FieldDescriptor& field,
+void Decoder::element(const YamlNode& node, const std::string& key, const FieldDescriptor& field,
                       pb::Message& message, int index) {
   if (!is_message(field)) return scalar(node, key, field, message, index);
   pb::Message* inner = message.GetReflection()->MutableRepeatedMessage(&message, &field, index);
@@ -115,10 +115,10 @@ void Decoder::element(const Node& node, const std::string& key, const FieldDescr
   this->message(node, key, *inner);
 }
 
-void Decoder::list(const Node& node, const std::string& key, const FieldDescriptor& field,
+void Decoder::list(const YamlNode& node, const std::string& key, const FieldDescriptor& field,
                    pb::Message& message) {
-  if (node.kind == Node::Kind::kRefused) return;
-  if (node.kind != Node::Kind::kList) {
+  if (node.kind == YamlNode::Kind::kRefused) return;
+  if (node.kind != YamlNode::Kind::kList) {
     return complain(node, key,
                     fmt::format("{} stands where a list belongs{}", kind_text(node), type_hint(node, field)));
   }
@@ -127,7 +127,7 @@ void Decoder::list(const Node& node, const std::string& key, const FieldDescript
   origins_.forget(key);
   origins_.record(key, place(node));
   for (size_t i = 0; i < node.children.size(); ++i) {
-    const Node& child = node.children[i];
+    const YamlNode& child = node.children[i];
     std::string path = fmt::format("{}.{}", key, i);
     int index = write.FieldSize(message, &field);
     if (is_message(field)) write.AddMessage(&message, &field);
@@ -135,10 +135,10 @@ void Decoder::list(const Node& node, const std::string& key, const FieldDescript
   }
 }
 
-void Decoder::scalar(const Node& node, const std::string& key, const FieldDescriptor& field,
+void Decoder::scalar(const YamlNode& node, const std::string& key, const FieldDescriptor& field,
                      pb::Message& message, int index) {
-  if (node.kind == Node::Kind::kRefused) return;
-  if (node.kind != Node::Kind::kScalar) {
+  if (node.kind == YamlNode::Kind::kRefused) return;
+  if (node.kind != YamlNode::Kind::kScalar) {
     return complain(node, key,
                     fmt::format("{} stands where {} belongs{}", kind_text(node), wanted_text(field),
                                 type_hint(node, field)));

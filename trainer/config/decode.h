@@ -20,21 +20,21 @@ class Decoder {
           std::vector<Complaint>& complaints);
 
   // Adds what `node` says to `message`, which stands at the key path `key` ("" at the root).
-  void message(const Node& node, const std::string& key, google::protobuf::Message& message);
+  void message(const YamlNode& node, const std::string& key, google::protobuf::Message& message);
   // Sets one field; a repeated one is replaced as a whole.
-  void field(const Node& node, const std::string& key, const google::protobuf::FieldDescriptor& field,
+  void field(const YamlNode& node, const std::string& key, const google::protobuf::FieldDescriptor& field,
              google::protobuf::Message& message);
   // Replaces one element of a repeated field.
-  void element(const Node& node, const std::string& key, const google::protobuf::FieldDescriptor& field,
+  void element(const YamlNode& node, const std::string& key, const google::protobuf::FieldDescriptor& field,
                google::protobuf::Message& message, int index);
 
  private:
-  void scalar(const Node& node, const std::string& key, const google::protobuf::FieldDescriptor& field,
+  void scalar(const YamlNode& node, const std::string& key, const google::protobuf::FieldDescriptor& field,
               google::protobuf::Message& message, int index);
-  void list(const Node& node, const std::string& key, const google::protobuf::FieldDescriptor& field,
+  void list(const YamlNode& node, const std::string& key, const google::protobuf::FieldDescriptor& field,
             google::protobuf::Message& message);
-  void complain(const Node& node, const std::string& key, std::string what);
-  Place place(const Node& node) const { return Place{file_, node.line, node.column}; }
+  void complain(const YamlNode& node, const std::string& key, std::string what);
+  Place place(const YamlNode& node) const { return Place{file_, node.line, node.column}; }
 
   const google::protobuf::Descriptor& root_;
   std::string file_;

@@ -15,8 +15,8 @@ namespace {
 
 namespace pb = google::protobuf;
 
-// Far above any configuration, far below what would take a second to parse.
-constexpr size_t kMostBytes = size_t{1} << 20;
+// Far above any configuration, far below what would take a second or much memory to parse.
+constexpr size_t kMostBytes = size_t{256} << 10;
 
 std::string read_text(const std::filesystem::path& file) {
   std::string name = file.string();
@@ -66,9 +66,9 @@ void load_config_text(const std::string& text, const std::string& name,
                       const std::vector<std::string>& overrides, pb::Message& message, Origins* origins) {
   Origins found(name);
   std::vector<Complaint> complaints;
-  Node root = parse_yaml(text, name, complaints);
-  bool readable = root.kind != Node::Kind::kRefused;
-  if (root.kind == Node::Kind::kNull) {
+  YamlNode root = parse_yaml(text, name, complaints);
+  bool readable = root.kind != YamlNode::Kind::kRefused;
+  if (root.kind == YamlNode::Kind::kNull) {
     complaints.push_back(Complaint{"", "holds no settings", Place{name, 1, 1}});
   } else {
     Decoder(*message.GetDescriptor(), name, found, complaints).message(root, "", message);

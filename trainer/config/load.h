@@ -12,7 +12,7 @@
 namespace sextant::trainer {
 
 // Reads a YAML file into `message`, then "key.path=value" texts over it. Throws one Error(kInput) that names
-// every fault with its place: "FILE:LINE:COLUMN: key: what is wrong; how to fix it". Files over 1 MiB are
+// every fault with its place: "FILE:LINE:COLUMN: key: what is wrong; how to fix it". Files over 256 KiB are
 // refused. `origins` (may be null) receives where each value was written.
 void load_config(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                  google::protobuf::Message& message, Origins* origins);

@@ -114,10 +114,10 @@ bool takes_raw_text(const Target& target, const std::string& value) {
   return field != nullptr && field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
 }
 
-Node value_node(const Target& target, const std::string& value, std::vector<Complaint>& complaints) {
+YamlNode value_node(const Target& target, const std::string& value, std::vector<Complaint>& complaints) {
   if (!takes_raw_text(target, value)) return parse_yaml(value, kCommandLine, complaints);
-  Node node;
-  node.kind = Node::Kind::kScalar;
+  YamlNode node;
+  node.kind = YamlNode::Kind::kScalar;
   node.text = value;
   return node;
 }
@@ -143,7 +143,7 @@ class Overrides {
  private:
   void set(const std::string& key, const std::string& value, const Target& target) {
     std::vector<Complaint> found;
-    Node node = value_node(target, value, found);
+    YamlNode node = value_node(target, value, found);
     Decoder decoder(*message_.GetDescriptor(), kCommandLine, origins_, found);
     if (target.index >= 0) {
       decoder.element(node, key, *target.field, *target.message, target.index);

@@ -13,20 +13,9 @@ namespace {
 
 using parallel::MeshSettings;
 
-// Products of axes saturate here: far above any world, far below overflow.
-constexpr int64_t kManyRanks = int64_t{1} << 40;
-
-int64_t ranks_of(std::initializer_list<int64_t> axes) {
-  int64_t product = 1;
-  for (int64_t axis : axes) {
-    if (axis > kManyRanks / product) return kManyRanks;
-    product *= axis;
-  }
-  return product;
-}
-
+// The maxima of the axes (2^20 data ranks, 2^14 of the others) keep products of all four below 2^63.
 int64_t ranks_beside_data(const MeshSettings& mesh) {
-  return ranks_of({mesh.pipeline(), mesh.context(), mesh.tensor()});
+  return int64_t{mesh.pipeline()} * mesh.context() * mesh.tensor();
 }
 
 std::vector<Complaint> mesh_complaints(const MeshSettings& mesh, int64_t world_size) {
@@ -48,7 +37,7 @@ std::vector<Complaint> mesh_complaints(const MeshSettings& mesh, int64_t world_s
     }
     return found;
   }
-  int64_t product = ranks_of({mesh.data(), others});
+  int64_t product = mesh.data() * others;
   if (product == world_size) return found;
   std::string fix = divides
                         ? fmt::format("set parallel.data={}, or start {} ranks", world_size / others, product)

@@ -108,6 +108,7 @@ ordered_json json_of(const pb::Message& message) {
 std::string show_yaml(const pb::Message& message, const Origins& origins) {
   std::vector<YamlLine> lines = yaml_lines(message, UnsetFields::kAsComment);
   std::vector<std::string> texts;
+  texts.reserve(lines.size());
   for (const YamlLine& line : lines) texts.push_back(line.text);
   size_t width = widest(texts);
   std::string out;

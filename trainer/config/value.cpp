@@ -133,8 +133,8 @@ bool is_text(const FieldDescriptor& field) {
 
 }  // namespace
 
-std::variant<Value, Refusal> read_value(const Node& scalar, const FieldDescriptor& field) {
-  if (scalar.style == Node::Style::kQuoted && !is_text(field)) {
+std::variant<Value, Refusal> read_value(const YamlNode& scalar, const FieldDescriptor& field) {
+  if (scalar.style == YamlNode::Style::kQuoted && !is_text(field)) {
     return Refusal{fmt::format("{} is quoted text where {} belongs; remove the quotes", shown(scalar.text),
                                wanted_text(field))};
   }

@@ -22,7 +22,8 @@ struct Refusal {
 };
 
 // Reads a scalar for a field: its type, its range, its enum's names.
-std::variant<Value, Refusal> read_value(const Node& scalar, const google::protobuf::FieldDescriptor& field);
+std::variant<Value, Refusal> read_value(const YamlNode& scalar,
+                                        const google::protobuf::FieldDescriptor& field);
 
 // Stores a value that read_value made for this field. `index` says which element of a repeated field; the
 // field's size appends; -1 for a field that is not repeated.

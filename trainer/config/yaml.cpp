@@ -17,7 +17,7 @@ namespace sextant::trainer {
 namespace {
 
 constexpr size_t kDeepest = 64;
-constexpr size_t kMostNodes = 100'000;
+constexpr size_t kMostNodes = 20'000;
 constexpr const char* kByteOrderMark = "\xef\xbb\xbf";
 
 // Line and column in characters, from what yaml-cpp counts in bytes.
@@ -61,7 +61,7 @@ class TreeBuilder final : public YAML::EventHandler {
   TreeBuilder(const LineTable& lines, std::string file, std::vector<Complaint>& complaints)
       : lines_(lines), file_(std::move(file)), complaints_(complaints) {}
 
-  Node root;
+  YamlNode root;
   bool has_document() const { return documents_ > 0; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -71,11 +71,11 @@ class TreeBuilder final : public YAML::EventHandler {
   }
   void OnDocumentEnd() override {}
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(node(Node::Kind::kNull, mark)); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(node(YamlNode::Kind::kNull, mark)); }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     // Its anchor was complained of.
-    add(node(Node::Kind::kRefused, mark));
+    add(node(YamlNode::Kind::kRefused, mark));
   }
 
   void OnAnchor(const YAML::Mark& mark, const std::string& name) override {
@@ -87,19 +87,19 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                 const std::string& value) override {
-    Node scalar = node(refused_tag(mark, tag) ? Node::Kind::kRefused : Node::Kind::kScalar, mark);
-    scalar.style = tag == "!" ? Node::Style::kQuoted : Node::Style::kPlain;
+    YamlNode scalar = node(refused_tag(mark, tag) ? YamlNode::Kind::kRefused : YamlNode::Kind::kScalar, mark);
+    scalar.style = tag == "!" ? YamlNode::Style::kQuoted : YamlNode::Style::kPlain;
     scalar.text = value;
     add(std::move(scalar));
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                        YAML::EmitterStyle::value) override {
-    open(mark, tag, Node::Kind::kList);
+    open(mark, tag, YamlNode::Kind::kList);
   }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                   YAML::EmitterStyle::value) override {
-    open(mark, tag, Node::Kind::kMap);
+    open(mark, tag, YamlNode::Kind::kMap);
   }
   void OnSequenceEnd() override { close(); }
   void OnMapEnd() override { close(); }
@@ -107,43 +107,43 @@ class TreeBuilder final : public YAML::EventHandler {
  private:
   // A list or map whose end has not come yet.
   struct Open {
-    Node node;
-    Node::Kind kind;          // what it is, even where the node is refused
-    std::optional<Node> key;  // of a map: the key whose value comes next
+    YamlNode node;
+    YamlNode::Kind kind;          // what it is, even where the node is refused
+    std::optional<YamlNode> key;  // of a map: the key whose value comes next
     std::unordered_map<std::string, int> lines_of_keys;
   };
 
-  Node node(Node::Kind kind, const YAML::Mark& mark) {
+  YamlNode node(YamlNode::Kind kind, const YAML::Mark& mark) {
     if (++nodes_ > kMostNodes) {
       complain(mark, fmt::format("more than {} values; this is no configuration", kMostNodes));
       throw Abandon{};
     }
-    Node made;
+    YamlNode made;
     made.kind = kind;
     made.line = lines_.line(mark);
     made.column = lines_.column(mark);
     return made;
   }
 
-  void open(const YAML::Mark& mark, const std::string& tag, Node::Kind kind) {
+  void open(const YAML::Mark& mark, const std::string& tag, YamlNode::Kind kind) {
     bool refused = refused_tag(mark, tag);
-    open_.push_back(Open{node(refused ? Node::Kind::kRefused : kind, mark), kind, std::nullopt, {}});
+    open_.push_back(Open{node(refused ? YamlNode::Kind::kRefused : kind, mark), kind, std::nullopt, {}});
     if (open_.size() <= kDeepest) return;
     complain(mark, fmt::format("nested deeper than {} levels; configurations have three", kDeepest));
     throw Abandon{};
   }
 
   void close() {
-    Node done = std::move(open_.back().node);
+    YamlNode done = std::move(open_.back().node);
     open_.pop_back();
     add(std::move(done));
   }
 
   // Puts a finished node where it belongs: the root, a list, or a map's next key or value.
-  void add(Node done) {
+  void add(YamlNode done) {
     if (open_.empty()) {
       root = std::move(done);
-    } else if (Open& parent = open_.back(); parent.kind == Node::Kind::kList) {
+    } else if (Open& parent = open_.back(); parent.kind == YamlNode::Kind::kList) {
       parent.node.children.push_back(std::move(done));
     } else if (!parent.key) {
       parent.key = key(std::move(done));
@@ -151,28 +151,28 @@ class TreeBuilder final : public YAML::EventHandler {
       done.key = std::move(parent.key->text);
       done.key_line = parent.key->line;
       done.key_column = parent.key->column;
-      bool kept = parent.key->kind == Node::Kind::kScalar;
+      bool kept = parent.key->kind == YamlNode::Kind::kScalar;
       parent.key.reset();
       if (kept) parent.node.children.push_back(std::move(done));
     }
   }
 
   // A map's key, refused with a complaint unless it is plain text and new.
-  Node key(Node written) {
-    if (written.kind == Node::Kind::kRefused) return written;
-    if (written.kind != Node::Kind::kScalar) {
+  YamlNode key(YamlNode written) {
+    if (written.kind == YamlNode::Kind::kRefused) return written;
+    if (written.kind != YamlNode::Kind::kScalar) {
       complain(written.line, written.column, "a key must be a name");
-      written.kind = Node::Kind::kRefused;
+      written.kind = YamlNode::Kind::kRefused;
     } else if (written.text == "<<") {
       complain(written.line, written.column,
                "<< merges another map in, which is not allowed here: write its keys out");
-      written.kind = Node::Kind::kRefused;
+      written.kind = YamlNode::Kind::kRefused;
     } else if (auto [at, is_new] = open_.back().lines_of_keys.try_emplace(written.text, written.line);
                !is_new) {
       complain(written.line, written.column,
                fmt::format("{} is given twice, first on line {}; keep one of them",
                            shown(join_key(path(), written.text)), at->second));
-      written.kind = Node::Kind::kRefused;
+      written.kind = YamlNode::Kind::kRefused;
     }
     return written;
   }
@@ -209,15 +209,15 @@ class TreeBuilder final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-Node refused() {
-  Node node;
-  node.kind = Node::Kind::kRefused;
+YamlNode refused() {
+  YamlNode node;
+  node.kind = YamlNode::Kind::kRefused;
   return node;
 }
 
 }  // namespace
 
-Node parse_yaml(const std::string& text, const std::string& file, std::vector<Complaint>& complaints) {
+YamlNode parse_yaml(const std::string& text, const std::string& file, std::vector<Complaint>& complaints) {
   bool marked = text.starts_with(kByteOrderMark);
   std::string body = marked ? text.substr(3) : text;
   LineTable lines(body);

@@ -8,7 +8,7 @@
 namespace sextant::trainer {
 
 // YAML as it was written: nothing is interpreted, expanded or converted.
-struct Node {
+struct YamlNode {
   enum class Kind {
     kNull,    // no value, ~ or null
     kScalar,  // text
@@ -23,7 +23,7 @@ struct Node {
   std::string text;  // of a scalar
   int line = 0;      // from 1
   int column = 0;    // in characters, from 1
-  std::vector<Node> children;
+  std::vector<YamlNode> children;
   // What a map calls this child, and where.
   std::string key;
   int key_line = 0;
@@ -32,8 +32,8 @@ struct Node {
 
 // Parses one YAML document. What YAML allows and a configuration must not hold is complained of: anchors and
 // aliases, tags, merge keys, duplicate keys, keys that are no plain text, a second document, more than 64
-// levels or 100,000 values, bytes that are no text, and everything that is not YAML at all. `file` names it
+// levels or 20,000 values, bytes that are no text, and everything that is not YAML at all. `file` names it
 // in places.
-Node parse_yaml(const std::string& text, const std::string& file, std::vector<Complaint>& complaints);
+YamlNode parse_yaml(const std::string& text, const std::string& file, std::vector<Complaint>& complaints);
 
 }  // namespace sextant::trainer

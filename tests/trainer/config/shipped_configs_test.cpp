@@ -1,0 +1,52 @@
+// Every YAML that we ship is loaded, checked and resolved.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/trainer/config/config_text.h"
+#include "trainer/config/yaml_writer.h"
+
+namespace sextant::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> shipped() {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SEXTANT_SOURCE_DIR) / "configs")) {
+    std::string extension = entry.path().extension();
+    if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml"))
+      files.push_back(entry.path());
+  }
+  return files;
+}
+
+TEST(ShippedConfigs, LoadAndHoldTogether) {
+  ASSERT_GE(shipped().size(), 2u);
+  for (const fs::path& file : shipped()) {
+    SCOPED_TRACE(file);
+    Origins origins;
+    trainer::Run run;
+    ASSERT_NO_THROW(run = load_run(file, {}, &origins));
+    EXPECT_EQ(complaints_text(complaints(run, 0), origins), "");
+    fill_defaults(run, 32000);
+    EXPECT_EQ(to_yaml(run), to_yaml(run_of(to_yaml(run))));
+  }
+}
+
+TEST(ShippedConfigs, NameTheSchemaWhereItIs) {
+  for (const fs::path& file : shipped()) {
+    SCOPED_TRACE(file);
+    std::string line;
+    std::ifstream stream(file);
+    std::getline(stream, line);
+    const std::string start = "# yaml-language-server: $schema=";
+    ASSERT_TRUE(line.starts_with(start)) << line;
+    EXPECT_TRUE(fs::exists(file.parent_path() / line.substr(start.size()))) << line;
+  }
+}
+
+}  // namespace
+}  // namespace sextant::trainer
