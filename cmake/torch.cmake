@@ -9,17 +9,13 @@ endif()
 
 add_library(sextant_torch INTERFACE)
 if(SEXTANT_CUDA)
-  # find_package(Torch) knows which CUDA libraries the wheel was built against.
-  list(APPEND CMAKE_PREFIX_PATH "${SEXTANT_TORCH}/share/cmake")
-  find_package(Torch 2.11 REQUIRED)
-  foreach(target torch torch_cpu torch_cuda torch_library c10 c10_cuda torch::nvtoolsext)
-    if(TARGET ${target})
-      set_property(TARGET ${target} PROPERTY INTERFACE_INCLUDE_DIRECTORIES "")
-    endif()
-  endforeach()
-  find_package(CUDAToolkit REQUIRED)
+  # Not find_package(Torch): it replaces the system's protobuf by an empty target and wants a GPU's architecture. The
+  # CUDA half of libtorch registers itself when it is loaded, so the linker must not drop it as unused.
+  find_package(CUDAToolkit 13 REQUIRED)
   find_library(SEXTANT_NCCL nccl HINTS ${CUDAToolkit_LIBRARY_DIR} REQUIRED)
-  target_link_libraries(sextant_torch INTERFACE torch torch_cuda c10_cuda c10 CUDA::cudart "${SEXTANT_NCCL}")
+  target_link_libraries(sextant_torch INTERFACE "${SEXTANT_TORCH}/lib/libtorch_cpu.so"
+    "-Wl,--push-state,--no-as-needed" "${SEXTANT_TORCH}/lib/libtorch_cuda.so" "-Wl,--pop-state"
+    "${SEXTANT_TORCH}/lib/libc10_cuda.so" "${SEXTANT_TORCH}/lib/libc10.so" CUDA::cudart "${SEXTANT_NCCL}")
   target_include_directories(sextant_torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
   # The wheel's CUDA libraries themselves need cuDNN, cuSPARSELt, NVSHMEM and more, which come with a full PyTorch on the
   # machine with the GPU; a machine that only builds can do without them.
