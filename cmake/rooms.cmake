@@ -1,7 +1,8 @@
 # room(NAME LINKS libraries... [PRECOMPILED]): one static library of every source and message in a room.
 #
 # A backend that is absent is another source beside the real one: X_absent.cpp stands in for X.cpp where
-# SEXTANT_CUDA is off. PRECOMPILED rooms share one precompiled header of ATen, which costs 10 s a file else.
+# SEXTANT_CUDA is off. What the real one stands on is named cuda_*.cpp or nccl_*.cpp and is left out with it.
+# PRECOMPILED rooms share one precompiled header of ATen, which costs 10 s a file else.
 add_library(sextant_warnings INTERFACE)
 target_compile_options(sextant_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
   -Woverloaded-virtual -Werror)
@@ -25,6 +26,10 @@ function(room name)
       list(REMOVE_ITEM sources "${real}")
     endif()
   endforeach()
+
+  if(NOT SEXTANT_CUDA)
+    list(FILTER sources EXCLUDE REGEX "/(cuda|nccl)_[^/]*\\.cpp$")
+  endif()
 
   set(target sextant_${name})
   add_library(${target}_messages STATIC ${messages})

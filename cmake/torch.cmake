@@ -18,9 +18,11 @@ if(SEXTANT_CUDA)
     endif()
   endforeach()
   find_package(CUDAToolkit REQUIRED)
-  target_link_libraries(sextant_torch INTERFACE torch torch_cuda c10_cuda c10 CUDA::cudart)
+  find_library(SEXTANT_NCCL nccl HINTS ${CUDAToolkit_LIBRARY_DIR} REQUIRED)
+  target_link_libraries(sextant_torch INTERFACE torch torch_cuda c10_cuda c10 CUDA::cudart "${SEXTANT_NCCL}")
   target_include_directories(sextant_torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
-  # The machine that builds may lack what only libtorch_cuda.so itself calls (cuSPARSELt, NVSHMEM, cuFile).
+  # The wheel's CUDA libraries themselves need cuDNN, cuSPARSELt, NVSHMEM and more, which come with a full PyTorch on the
+  # machine with the GPU; a machine that only builds can do without them.
   target_link_options(sextant_torch INTERFACE "-Wl,--allow-shlib-undefined")
 else()
   target_link_libraries(sextant_torch INTERFACE "${SEXTANT_TORCH}/lib/libtorch_cpu.so" "${SEXTANT_TORCH}/lib/libc10.so")

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "data/bounded_queue.h"
@@ -58,15 +59,18 @@ class Pipeline {
   Pipeline(const std::vector<std::filesystem::path>& files, const DocumentSettings& documents,
            const Tokenizer& tokenizer, std::optional<int32_t> closing, int threads)
       : in_order_(kPackBytes * static_cast<size_t>(4 * threads + 4)) {
-    for (int i = 0; i < threads; ++i) {
-      threads_.emplace_back([this, &tokenizer, closing] { encode_all(tokenizer, closing); });
+    try {
+      for (int i = 0; i < threads; ++i) {
+        threads_.emplace_back([this, &tokenizer, closing] { encode_all(tokenizer, closing); });
+      }
+      threads_.emplace_back([this, &files, &documents] { read_all(files, documents); });
+    } catch (const std::system_error& error) {
+      abandon();  // those that run would wait for ever
+      fail_environment(fmt::format("{} threads can not be started: {}; give fewer with --threads",
+                                   threads + 1, error.what()));
     }
-    threads_.emplace_back([this, &files, &documents] { read_all(files, documents); });
   }
-  ~Pipeline() {
-    in_order_.abandon();
-    work_.abandon();
-  }
+  ~Pipeline() { abandon(); }
 
   // The next pack in the files' order; nothing at the end.
   std::optional<PackPointer> next() { return in_order_.pop(); }
@@ -75,6 +79,11 @@ class Pipeline {
   BoundedQueue<PackPointer> in_order_;
   BoundedQueue<PackPointer> work_;     // never holds more than in_order_ did
   std::vector<std::jthread> threads_;  // last: they end before the queues go
+
+  void abandon() {
+    in_order_.abandon();
+    work_.abandon();
+  }
 
   void encode_all(const Tokenizer& tokenizer, std::optional<int32_t> closing) {
     while (auto pack = work_.pop()) {

@@ -11,7 +11,8 @@ namespace sextant::data {
 namespace {
 
 MappedFile open_part(const std::filesystem::path& path, const std::filesystem::path& prefix) {
-  if (std::filesystem::exists(path)) return MappedFile(path);
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) return MappedFile(path);
   std::string extension = prefix.extension().string();
   bool is_file_name = extension == ".bin" || extension == ".idx";
   fail_input(fmt::format("{}: no such file; {}", path.string(),
@@ -36,7 +37,8 @@ TokenShard::TokenShard(const std::filesystem::path& prefix) : prefix_(prefix) {
   check_sequences();
   check_documents();
   index_checksum_ = checksum(idx_.bytes());
-  if (std::filesystem::exists(paths.sums)) checker_.emplace(paths.sums, bin_, idx_, index_checksum_);
+  std::error_code ignored;
+  if (std::filesystem::exists(paths.sums, ignored)) checker_.emplace(paths.sums, bin_, idx_, index_checksum_);
 }
 
 void TokenShard::check_header() {
@@ -88,12 +90,8 @@ void TokenShard::check_sequences() {
       fail_shard(idx_.path(), lengths_ - idx_.bytes().data() + 4 * s,
                  fmt::format("sequence {} has length {}", s, tokens));
     }
-    if (byte < 0 || byte > bin_bytes - tokens * width_) {
-      fail_shard(idx_.path(), pointers_ - idx_.bytes().data() + 8 * s,
-                 fmt::format("sequence {} of {} tokens lies at byte {} of {}, which has {} bytes", s, tokens,
-                             byte, bin_.path().string(), bin_bytes));
-    }
     back_to_back = back_to_back && byte == sum * width_;
+    if (byte < 0 || byte > bin_bytes - tokens * width_) fail_outside(s, back_to_back);
     furthest = std::max(furthest, byte + tokens * width_);
     sum += tokens;
   }
@@ -104,6 +102,18 @@ void TokenShard::check_sequences() {
   }
   tokens_ = sum;
   if (!back_to_back) collect_begins();
+}
+
+void TokenShard::fail_outside(int64_t sequence, bool back_to_back) const {
+  auto bin_bytes = static_cast<int64_t>(bin_.bytes().size());
+  if (back_to_back) {  // the index is right so far: rather the .bin was cut
+    fail_shard(bin_.path(), bin_bytes,
+               fmt::format("the file ends inside sequence {}, which its index puts at bytes {} to {}",
+                           sequence, pointer(sequence), pointer(sequence) + length(sequence) * width_));
+  }
+  fail_shard(idx_.path(), pointers_ - idx_.bytes().data() + 8 * sequence,
+             fmt::format("sequence {} of {} tokens lies at byte {} of {}, which has {} bytes", sequence,
+                         length(sequence), pointer(sequence), bin_.path().string(), bin_bytes));
 }
 
 void TokenShard::collect_begins() {

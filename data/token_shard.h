@@ -62,6 +62,7 @@ class TokenShard {
 
   void check_header();
   void check_sequences();
+  [[noreturn]] void fail_outside(int64_t sequence, bool back_to_back) const;
   void collect_begins();
   void check_documents() const;
   int64_t length(int64_t sequence) const;

@@ -7,13 +7,14 @@ namespace sextant::launch {
 // Each command stands in one file of this folder and adds its subcommand to `app`: options, help with an
 // example, and a callback that does the work. A callback throws sextant::Error for what a user should see and
 // CLI::RuntimeError(code) to leave with an exit code of its own.
-void add_data(CLI::App& app);
+void add_pretrain(CLI::App& app);
+void add_generate(CLI::App& app);
+void add_score(CLI::App& app);
+void add_tokenizer(CLI::App& app);  // train, encode, decode, inspect
+void add_data(CLI::App& app);       // build, inspect
+void add_config(CLI::App& app);     // show, reference, schema
+void add_completion(CLI::App& app);
 
-// tokenizer train, encode, decode, inspect
-void add_tokenizer(CLI::App& app);
-
-void add_config(CLI::App& app);
-
-void add_completion(CLI::App& app);  // launch/completion.cpp
+void add_checkpoint(CLI::App& app);  // launch/checkpoint.cpp
 
 }  // namespace sextant::launch

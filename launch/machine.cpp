@@ -13,6 +13,8 @@
 namespace sextant::launch {
 namespace {
 
+int64_t gpu_count() { return at::hasCUDA() ? c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount() : 0; }
+
 int cores_allowed() {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
@@ -36,7 +38,7 @@ int share_out_threads(int64_t ranks_on_machine) {
 
 at::Device choose_device(trainer::RunSettings::Device wanted, const parallel::MpiSession& session) {
   if (wanted == trainer::RunSettings::cpu) return at::kCPU;
-  int64_t gpus = at::hasCUDA() ? c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount() : 0;
+  int64_t gpus = gpu_count();
   if (gpus == 0) {
     require(wanted == trainer::RunSettings::automatic,
             "run.device is cuda, but this build or this machine has no CUDA device; set run.device=cpu, or build with "
@@ -47,5 +49,7 @@ at::Device choose_device(trainer::RunSettings::Device wanted, const parallel::Mp
   c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(device);
   return device;
 }
+
+at::Device best_device() { return gpu_count() > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU); }
 
 }  // namespace sextant::launch

@@ -14,4 +14,7 @@ int share_out_threads(int64_t ranks_on_machine);
 // The device that a run asks for: the CPU, or this rank's GPU. Throws Error(kInput) when there is none.
 at::Device choose_device(trainer::RunSettings::Device wanted, const parallel::MpiSession& session);
 
+// The first GPU where there is one, else the CPU: for commands that one process runs.
+at::Device best_device();
+
 }  // namespace sextant::launch

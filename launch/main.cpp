@@ -9,11 +9,15 @@ int main(int argc, char** argv) {
   CLI::App app{"Sextant pretrains GPT-class language models over many machines with plain mpirun."};
   app.name("sextant");
   app.require_subcommand(1);
-  sextant::launch::add_data(app);
-  sextant::launch::add_tokenizer(app);
-  sextant::launch::add_config(app);
   app.set_version_flag("--version", sextant::launch::version_text, "Version, commit, build and libraries");
+  sextant::launch::add_pretrain(app);
+  sextant::launch::add_generate(app);
+  sextant::launch::add_score(app);
+  sextant::launch::add_tokenizer(app);
+  sextant::launch::add_data(app);
+  sextant::launch::add_config(app);
   sextant::launch::add_completion(app);
+  sextant::launch::add_checkpoint(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

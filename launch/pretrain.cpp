@@ -3,15 +3,16 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "data/durable_file.h"
 #include "launch/commands.h"
 #include "launch/machine.h"
 #include "launch/ranks.h"
 #include "launch/version.h"
 #include "parallel/agreement.h"
-#include "parallel/group_nccl.h"
 #include "parallel/mesh.h"
 #include "trainer/config/load.h"
 #include "trainer/config/rules.h"
@@ -73,16 +74,13 @@ class Pretraining {
       tokenizer_.emplace(data::Tokenizer::load(config_.data().tokenizer()));
       trainer::fill_defaults(config_, tokenizer_->vocabulary());
       trainer::check(trainer::complaints(config_, world_.size()), origins_);
-      trainer::check(trainer::vocabulary_complaints(config_, tokenizer_->vocabulary()), origins_);
+      trainer::check(trainer::vocabulary_complaints(config_.model(), tokenizer_->vocabulary()), origins_);
     });
   }
 
   // NCCL where each rank has a GPU of its own; else the mesh's group, which stages GPU tensors through the host.
   void choose_replicas() {
     replicas_ = &mesh_->replicas();
-    if (!device_.is_cuda() || !parallel::nccl_available() || !parallel::gpus_are_distinct(world_)) return;
-    nccl_ = parallel::nccl_group(mesh_->replicas());
-    replicas_ = nccl_.get();
   }
 
   void open_data() {

@@ -122,11 +122,13 @@ void train(TrainOptions options) {
   auto& special = options.settings.special;
   special.insert(special.end(), options.more_special.begin(), options.more_special.end());
   Corpus corpus(options);
+  data::DurableFile output(options.output);  // opened first: a folder that is missing shows before the work
   Progress progress;
   auto definition = data::train_bpe(
       options.settings, [&](std::string& text) { return corpus.next(text, progress); },
       [&](int32_t done, int32_t wanted) { progress.show(fmt::format("merging: {} of {}", done, wanted)); });
-  data::write_file(options.output, data::write_tokenizer_json(definition));
+  output.write(data::write_tokenizer_json(definition));
+  output.publish();
   auto tokens = static_cast<int32_t>(definition.tokens.size());
   progress.done(fmt::format("wrote {}: {} tokens (256 bytes, {} merges, {} special)", options.output, tokens,
                             definition.merges.size(), definition.added.size()));

@@ -1,7 +1,11 @@
 #include "data/tokenizer/bpe.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
+
+#include "parallel/base/error.h"
 
 namespace sextant::data {
 namespace {
@@ -93,6 +97,10 @@ void Bpe::merge_short(std::vector<int32_t>& ids, std::vector<int32_t>& ranks) co
 // A linked list of tokens and a queue of (rank, place): an entry counts only while its place still has that
 // rank.
 void Bpe::merge_long(std::vector<int32_t>& ids, Workspace& work) const {
+  if (ids.size() > INT32_MAX) {
+    fail_input(fmt::format("a word of {} bytes is too long to encode; at most {} are possible, cut the text",
+                           ids.size(), INT32_MAX));
+  }
   auto count = static_cast<int32_t>(ids.size());
   auto at = [](int32_t place) { return static_cast<size_t>(place); };
   work.ranks.assign(ids.size(), kNoMerge);

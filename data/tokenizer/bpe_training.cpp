@@ -15,6 +15,7 @@ namespace sextant::data {
 namespace {
 
 constexpr int32_t kBytes = 256;
+constexpr int kMostThreads = 1024;
 
 void check(const BpeTrainingSettings& settings) {
   auto specials = static_cast<int64_t>(settings.special.size());
@@ -22,7 +23,8 @@ void check(const BpeTrainingSettings& settings) {
     fail_input(fmt::format("a vocabulary of {} is too small: {} bytes and {} special tokens need at least {}",
                            settings.vocabulary, kBytes, specials, kBytes + specials));
   }
-  require(settings.threads >= 1, fmt::format("{} threads can not train; give at least 1", settings.threads));
+  require(settings.threads >= 1 && settings.threads <= kMostThreads,
+          fmt::format("{} threads can not train; give 1 to {}", settings.threads, kMostThreads));
   for (size_t i = 0; i < settings.special.size(); ++i) {
     const std::string& text = settings.special[i];
     if (text.size() < 2) {

@@ -10,6 +10,9 @@ constexpr size_t kBlockBytes = 1 << 18;
 bool ascii_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
+bool ascii_graph(char c) {
+  return c > ' ' && c < 0x7f;
+}
 
 }  // namespace
 
@@ -39,8 +42,8 @@ void PieceCounts::add(const PieceCounts& other) {
 }
 
 size_t safe_cut(std::string_view text, size_t wanted) {
-  for (size_t at = std::max<size_t>(wanted, 1); at < text.size(); ++at) {
-    if (text[at - 1] == '\n' && ascii_letter(text[at])) return at;
+  for (size_t at = std::max<size_t>(wanted, 2); at < text.size(); ++at) {
+    if (text[at - 1] == '\n' && ascii_letter(text[at]) && ascii_graph(text[at - 2])) return at;
   }
   return text.size();
 }

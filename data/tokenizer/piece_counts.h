@@ -32,7 +32,7 @@ class PieceCounts {
 };
 
 // Where to cut a long text so that both sides split into the same pieces as the whole would, under the named
-// patterns: after about `wanted` bytes, in front of an ASCII letter that follows a newline; text.size() when
+// patterns: after about `wanted` bytes, between a lone newline and an ASCII letter; text.size() when
 // there is no such place. Depends on the text alone, so that counts do not depend on the number of threads.
 size_t safe_cut(std::string_view text, size_t wanted);
 

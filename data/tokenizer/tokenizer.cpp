@@ -52,9 +52,8 @@ class MemoryPool {
 
 // tokenizer.json does not say which token ends a document; these are the names in use, the most telling
 // first.
-constexpr std::string_view kEndOfText[] = {
-    "<|endoftext|>", "<|end_of_text|>", "<|end▁of▁sentence|>", "<｜end▁of▁sentence｜>", "</s>",
-    "<eos>",         "<|eos|>"};
+constexpr std::string_view kEndOfText[] = {"<|endoftext|>", "<|end_of_text|>", "<｜end▁of▁sentence｜>",
+                                           "</s>", "<eos>"};
 
 uint64_t fingerprint_of(const TokenizerDefinition& definition) {
   std::string all =

@@ -1,6 +1,7 @@
 """AdamW element by element, clipping by global norm, and learning-rate tables, in fp64.
 
-Needs torch 2.11.0, transformers 4.57.6 (for reference.py), numpy 2.x. Run: python3 tests/golden/make_optimizer.py
+Needs torch 2.11.0, transformers 4.57.6 (for reference.py), numpy 2.x.
+Run: python3 tests/golden/make_optimizer.py
 The update is written out in numpy; torch.optim and its schedulers must agree.
 """
 
@@ -15,7 +16,7 @@ TOP, STEPS, FINAL_FRACTION = 3e-3, 20, 0.1
 
 
 def adamw(case):
-    """The parameter and its moments after each step, by the paper's update (arXiv 1711.05101, algorithm 2)."""
+    """The parameter and its moments after each step, by arXiv 1711.05101, algorithm 2."""
     w = numpy.array(case["start"])
     m, v = numpy.zeros_like(w), numpy.zeros_like(w)
     for s, (g, lr) in enumerate(
@@ -42,7 +43,11 @@ def check_with_torch(case, after):
 
 
 def adamw_case(**settings):
-    """A 3 x 4 tensor, flat, for five steps; gradients span seven orders of magnitude and one is always zero."""
+    """A 3 x 4 tensor, flat, for five steps; gradients span seven orders of magnitude, one is always zero."""
+
+    def gradient(step, i):
+        return unit(2 + step, i) * 10.0 ** (1 - i % 8) if i != 5 else 0.0
+
     case = {
         "shape": [3, 4],
         "start": [unit(1, i) for i in range(12)],

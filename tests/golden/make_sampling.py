@@ -1,9 +1,9 @@
 """Which ids survive temperature, top-k and top-p, and with what probability.
 
 Needs torch 2.11.0, transformers 4.57.6. Run: python3 tests/golden/make_sampling.py
-Order: logits / temperature, then the k largest, then the fewest of these whose probabilities, renormalised, reach p
-(the one that crosses p stays). 0 turns top-k off, 1 turns top-p off. The rule is written out here; transformers'
-warpers must agree.
+Order: logits / temperature, then the k largest, then the fewest of these whose probabilities, renormalised,
+reach p (the one that crosses p stays). 0 turns top-k off, 1 turns top-p off. The rule is written out here;
+transformers' warpers must agree.
 """
 
 import math

@@ -111,7 +111,7 @@ def make(name, about, model, clip):
 
 
 def main():
-    about = "Ten steps of AdamW with clipping, warm-up and cosine; loss is the mean over the batch, before the step"
+    about = "Ten steps of AdamW with clipping, warm-up and cosine; loss is the batch's mean before the step"
     make("training_llama.json", about + " (Llama)", LLAMA, clip=1.0)
     make("training_gpt2.json", about + " (GPT-2, tied; the last steps are not clipped)", GPT2, clip=1.75)
 

@@ -35,6 +35,8 @@ if not torch.cuda.is_available():
     sys.exit("check.sh: PyTorch sees no GPU: is the driver one for CUDA 13 (580 or later)? See nvidia-smi")
 P
 
+devices="$(python3 -c 'import torch; print(torch.cuda.device_count())')"
+
 mkdir -p "$out" || refuse "$out can not be made"
 out="$(cd "$out" && pwd)"
 work="$(mktemp -d)"
@@ -49,10 +51,12 @@ site = pathlib.Path(torch.__file__).parent.parent
 print(":".join(map(str, [site / "torch" / "lib", *sorted(site.glob("nvidia/*/lib"))])))
 P
 )"
-# Only our programs see these: python3 keeps its own libraries.
+# Only our programs see these: python3 keeps its own libraries. OpenMPI and PMIx find their plugins and messages
+# below the package instead of the places that they were built for; one machine needs no remote shell.
 ours() {
+  local pmix="$package/lib/x86_64-linux-gnu/pmix2"
   env LD_LIBRARY_PATH="$torch_folders:$package/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
-    OPAL_PREFIX="$package" PMIX_INSTALL_PREFIX="$package/lib/x86_64-linux-gnu/pmix2" \
+    OPAL_PREFIX="$package" PMIX_PKGLIBDIR="$pmix/lib/pmix" PMIX_PKGDATADIR="$pmix/share/pmix" \
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated OMPI_MCA_btl=self,vader \
     OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1 \
     OMPI_MCA_hwloc_base_binding_policy=none PATH="$package/bin:$PATH" "$@"
@@ -84,6 +88,12 @@ gpu_tests_together() {
     : -n 1 gpu_test --gtest_filter='*Ranks*' --gtest_brief=1
 }
 
+# With several GPUs, a rank on each: what NCCL is for.
+gpu_tests_spread() {
+  ours mpirun --quiet -n 1 gpu_test --gtest_filter='Nccl*:All/Nccl*' --gtest_output="json:$work/gpu_test_nccl.json" \
+    : -n "$((devices - 1))" gpu_test --gtest_filter='Nccl*:All/Nccl*' --gtest_brief=1
+}
+
 throughput() {
   (cd "$work/bench" && ours mpirun --quiet -n 1 sextant pretrain gpt_124m.yaml) || return 1
   cp "$work/bench/runs/throughput/metrics.jsonl" "$work/metrics.jsonl" && cp "$work/metrics.jsonl" "$out/"
@@ -102,12 +112,15 @@ main() {
   step "version" ours sextant --version
   step "GPU tests, one rank" gpu_tests_alone
   step "GPU tests, two ranks on one GPU" gpu_tests_together
+  [ "$devices" -eq 1 ] || step "GPU tests, a rank on each of $devices GPUs" gpu_tests_spread
   step "sextant pretrain, GPT-2 124M, bf16" throughput
   step "PyTorch, eager" peer eager
   step "PyTorch, torch.compile" peer compile
   step "results" python3 "$package/report.py" table "$work" "$out"
   find "$work" -maxdepth 1 -name 'gpu_test_*.json' -exec cp {} "$out/" \;
-  if [ "$failed" -eq 0 ]; then echo "check.sh: all passed; see $out/results.md"; else echo "check.sh: FAILED, see above"; fi
+  echo
+  if [ "$failed" -eq 0 ]; then echo "check.sh: all passed"; else echo "check.sh: FAILED, see above"; fi
+  echo "results are in $out"
   return "$failed"
 }
 

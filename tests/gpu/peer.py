@@ -4,8 +4,9 @@
     python3 peer.py --shard corpus/shard --mode eager --output eager.json
     python3 peer.py --shard corpus/shard --mode compile --output compile.json
 
-bf16 autocast over fp32 weights, scaled_dot_product_attention, fused AdamW, clipping at 1, TF32 where fp32 is left,
-a vocabulary padded to 50304; `compile` wraps the model in torch.compile. Needs PyTorch 2.11 and nothing else.
+bf16 autocast over fp32 weights, scaled_dot_product_attention, fused AdamW, clipping at 1, TF32 where fp32 is
+left, a vocabulary padded to 50304; `compile` wraps the model in torch.compile.
+Needs PyTorch 2.11 and nothing else.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 """Two parts of check.sh: what the device is, and the tables of what was measured.
 
     python3 report.py device FOLDER            writes FOLDER/device.json, prints it as lines
-    python3 report.py table FOLDER OUTPUT      reads what check.sh left in FOLDER, writes OUTPUT/results.json and .md
+    python3 report.py table FOLDER OUTPUT      reads what check.sh left in FOLDER, writes OUTPUT/results.*
 
-Model FLOPs a token: 6 N + 12 L C T (forward and backward; N without position embeddings, attention not halved for
-the causal mask), the same formula for every row. MFU divides by the data sheet's dense bf16 rate.
+Model FLOPs a token: 6 N + 12 L C T (forward and backward; N without position embeddings, attention not halved
+for the causal mask), the same formula for every row. MFU divides by the data sheet's dense bf16 rate.
 """
 
 import json
@@ -123,8 +123,9 @@ def markdown(results):
     lines = [
         f"# GPU check of {results['build'].get('commit', 'unknown')}",
         "",
-        f"{device['name']}, driver {device['driver']}, PyTorch {device['torch']}; an 8192³ bf16 product runs at "
-        f"{device['matmul_tflops']:.0f} TFLOP/s; MFU is of {device['peak_tflops']:.0f} ({device['peak_is']}).",
+        f"{device['name']}, driver {device['driver']}, PyTorch {device['torch']}; an 8192³ bf16 product "
+        f"runs at {device['matmul_tflops']:.0f} TFLOP/s; MFU is of {device['peak_tflops']:.0f} "
+        f"({device['peak_is']}).",
         "",
         "| tests | run | failed |",
         "|---|---|---|",

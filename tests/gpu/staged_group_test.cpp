@@ -5,7 +5,7 @@
 
 #include "parallel/group_mpi.h"
 #include "tests/gpu/on_device.h"
-#include "tests/mpi/session.h"
+#include "tests/gpu/rank_device.h"
 #include "tests/parallel/group_verbs.h"
 
 // MPI groups with tensors of a GPU, which are staged through host memory. Several ranks share one GPU here,
@@ -18,6 +18,7 @@ const at::TensorOptions kOnGpu = at::TensorOptions(at::kCUDA).dtype(at::kFloat);
 class StagedRanksVerbs : public testing::TestWithParam<VerbCheck> {};
 
 TEST_P(StagedRanksVerbs, OnTheWorld) {
+  choose_device();
   auto world = on_device(session().world(), at::kCUDA);
   GetParam().run(*world);
 }
@@ -33,6 +34,7 @@ at::Tensor slow_ones() {
 }
 
 TEST(StagedRanks, VerbsWaitForTheKernelsBeforeThem) {
+  choose_device();
   auto world = session().world();
   at::Tensor tensor = slow_ones();
   world->all_reduce(tensor);
@@ -40,6 +42,7 @@ TEST(StagedRanks, VerbsWaitForTheKernelsBeforeThem) {
 }
 
 TEST(StagedRanks, KernelsAfterWaitSeeTheResult) {
+  choose_device();
   auto world = session().world();
   for (int i = 0; i < 20; ++i) {
     at::Tensor tensor = at::full({1 << 20}, static_cast<double>(i), kOnGpu);
@@ -51,6 +54,7 @@ TEST(StagedRanks, KernelsAfterWaitSeeTheResult) {
 }
 
 TEST(StagedRanks, ASideStreamIsTheCurrentOne) {
+  choose_device();
   auto world = session().world();
   c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
   at::Tensor tensor = slow_ones();

@@ -24,7 +24,8 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   sextant::parallel::MpiSession session;
   sextant::parallel::opened = &session;
-  // A failing rank leaves the others in a verb: they end themselves soon. All ranks have mpirun as their parent.
+  // A failing rank leaves the others in a verb: they end themselves soon. All ranks have mpirun as their
+  // parent.
   const char* seconds = std::getenv("SEXTANT_TEST_DEADLINE");
   const char* given = std::getenv("SEXTANT_TEST_FOLDER");
   std::string folder = given ? given : testing::TempDir() + "sextant_mpi_" + std::to_string(getppid());

@@ -43,6 +43,17 @@ std::pair<int64_t, int64_t> extent_of(const Slice& box, const std::vector<int64_
   return {first, last + 1};
 }
 
+// Runs `action`; what it finds damaged is told with what to do about it.
+template <class Action>
+void with_remedy(const std::filesystem::path& folder, Action action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    fail_input(fmt::format("{}; move {} away to go on from the checkpoint before it", error.what(),
+                           folder.string()));
+  }
+}
+
 bool is_convertible(at::ScalarType from, at::ScalarType to) {
   return from == to || (at::isFloatingType(from) && at::isFloatingType(to));
 }
@@ -54,6 +65,17 @@ struct CheckpointReader::Parts {
   Manifest manifest;
   std::vector<data::MappedFile> files;  // by their index in the manifest
   std::map<std::string, std::vector<const Manifest::Piece*>> tensors;
+
+  void open() {
+    manifest = read_manifest(folder / kManifestName);
+    std::optional<int64_t> named = step_of_folder(folder.filename().string());
+    if (named && *named != manifest.step()) {
+      fail_input(fmt::format("{}: the folder's name says step {}, but its {} step {}", folder.string(),
+                             *named, kManifestName, manifest.step()));
+    }
+    for (const FilePieces& file : files_of(manifest)) files.push_back(open_file(folder, file));
+    for (const Manifest::Piece& piece : manifest.pieces()) tensors[piece.name()].push_back(&piece);
+  }
 
   const std::vector<const Manifest::Piece*>& pieces(const std::string& name) const {
     auto found = tensors.find(name);
@@ -76,10 +98,7 @@ struct CheckpointReader::Parts {
     const data::MappedFile& file = files[static_cast<size_t>(piece.file())];
     std::vector<std::string> faults = damaged_blocks(file, manifest.files(piece.file()), piece,
                                                      manifest.checksum_block(), first * width, end * width);
-    if (!faults.empty()) {
-      fail_input(
-          fmt::format("{}; move {} away to go on from the checkpoint before it", faults[0], folder.string()));
-    }
+    with_remedy(folder, [&] { require(faults.empty(), faults.empty() ? std::string() : faults[0]); });
     // The mapping is only read; from_blob knows no constant memory.
     auto* bytes = const_cast<uint8_t*>(file.bytes().data()) + piece.begin();
     at::Tensor stored = at::from_blob(bytes, held.shape, at::TensorOptions(type));
@@ -89,16 +108,7 @@ struct CheckpointReader::Parts {
 
 CheckpointReader::CheckpointReader(const std::filesystem::path& folder) : parts_(std::make_unique<Parts>()) {
   parts_->folder = resolve_checkpoint(folder);
-  parts_->manifest = read_manifest(parts_->folder / kManifestName);
-  const Manifest& manifest = parts_->manifest;
-  std::optional<int64_t> named = step_of_folder(parts_->folder.filename().string());
-  if (named && *named != manifest.step()) {
-    fail_input(fmt::format(
-        "{}: the folder's name says step {}, but its {} step {}; give the folder its own name back",
-        parts_->folder.string(), *named, kManifestName, manifest.step()));
-  }
-  for (const FilePieces& file : files_of(manifest)) parts_->files.push_back(open_file(parts_->folder, file));
-  for (const Manifest::Piece& piece : manifest.pieces()) parts_->tensors[piece.name()].push_back(&piece);
+  with_remedy(parts_->folder, [this] { parts_->open(); });
 }
 
 CheckpointReader::~CheckpointReader() = default;
@@ -153,7 +163,7 @@ std::string CheckpointReader::side_file(const std::string& name) const {
     const Manifest::File& file = parts_->manifest.files(i);
     if (file.name() != name) continue;
     const data::MappedFile& mapped = parts_->files[static_cast<size_t>(i)];
-    check_side_file(mapped, file);
+    with_remedy(parts_->folder, [&] { check_side_file(mapped, file); });
     return {mapped.bytes().begin(), mapped.bytes().end()};
   }
   fail_input(fmt::format("{}: holds no file {}", parts_->folder.string(), name));

@@ -27,8 +27,7 @@ constexpr uint64_t kLargest = uint64_t{1} << 30;
 constexpr int64_t kLargestFile = int64_t{1} << 48;  // sums over files stay in range
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
-  fail_input(
-      fmt::format("{}: {}; move the checkpoint's folder away to go on from the one before it", path, why));
+  fail_input(fmt::format("{}: {}", path, why));
 }
 
 template <class T>

@@ -118,14 +118,49 @@ struct CheckpointWriter::Parts {
     if (auto first = first_fault(exchange(world, mine))) fail_environment(*first);
   }
 
-  // Copies this rank's share to the host; failing to is reported with the rest.
+  void take_header(Manifest given) {
+    header = std::move(given);
+    header.set_format(1);
+    header.set_world_size(static_cast<int32_t>(world.size()));
+    header.set_checksum_block(kChecksumBlock);
+    header.clear_files();
+    header.clear_pieces();
+  }
+
+  // Rank 0: an empty folder to save into.
+  void prepare_folder(const std::map<std::string, std::string>& given_files) {
+    for (const auto& [name, bytes] : given_files) {
+      expect(is_file_name(name) && !name.starts_with("rank-"), "a side file has a plain name of its own");
+    }
+    side_files = given_files;
+    fs::remove_all(saving_folder());
+    fs::create_directories(saving_folder());
+  }
+
+  // Copies and sets the background thread going. A rank that can not tells the others at the next poll(),
+  // where all meet.
+  void start(const std::vector<StateTensor>& state, const SaveReport& announced,
+             const std::vector<int>& share) {
+    saving = true;
+    written = false;
+    report.Clear();
+    std::optional<std::string> fault = fault_of([&] {
+      copy_to_host(state, announced, share);
+      writer = std::thread([this] { write(); });
+    });
+    if (!fault) return;
+    set_fault(report, fault);
+    written = true;
+  }
+
+  // This rank's share, in host memory.
   void copy_to_host(const std::vector<StateTensor>& state, const SaveReport& announced,
                     const std::vector<int>& share) {
     boxes.clear();
     for (int index : share) {
-      at::Tensor copy = at::empty(state[static_cast<size_t>(index)].tensor.sizes(),
-                                  state[static_cast<size_t>(index)].tensor.options().device(at::kCPU));
-      copy.copy_(state[static_cast<size_t>(index)].tensor.detach());
+      at::Tensor held = state[static_cast<size_t>(index)].tensor.detach();
+      at::Tensor copy = at::empty(held.sizes(), at::TensorOptions(held.scalar_type()));
+      copy.copy_(held);
       boxes.push_back({announced.pieces(index), copy});
     }
   }
@@ -215,45 +250,17 @@ void CheckpointWriter::begin(Manifest header, const std::vector<StateTensor>& st
                              const std::map<std::string, std::string>& side_files) {
   finish();
   Parts& parts = *parts_;
-  parts.header = std::move(header);
-  parts.header.set_format(1);
-  parts.header.set_world_size(static_cast<int32_t>(parts.world.size()));
-  parts.header.set_checksum_block(kChecksumBlock);
-  parts.header.clear_files();
-  parts.header.clear_pieces();
-  parts.side_files.clear();
+  parts.take_header(std::move(header));
   SaveReport mine = announce(parts.step(), state);
-  if (parts.first()) {
-    set_fault(mine, fault_of([&] {
-                for (const auto& [name, bytes] : side_files) {
-                  expect(is_file_name(name) && !name.starts_with("rank-"),
-                         "a side file has a plain name of its own");
-                }
-                parts.side_files = side_files;
-                fs::remove_all(parts.saving_folder());
-                fs::create_directories(parts.saving_folder());
-              }));
-  }
+  if (parts.first()) set_fault(mine, fault_of([&] { parts.prepare_folder(side_files); }));
   std::vector<SaveReport> reports = exchange(parts.world, mine);
   if (auto fault = first_fault(reports)) {
     fail_environment(fmt::format("{} could not be saved: {}", step_folder_name(parts.step()), *fault));
   }
-  for (const SaveReport& report : reports)
+  for (const SaveReport& report : reports) {
     expect(report.step() == parts.step(), "all ranks save the same step");
-  std::vector<int> share = plan_save(reports)[static_cast<size_t>(parts.world.rank().value())];
-
-  parts.saving = true;
-  parts.written = false;
-  parts.report.Clear();
-  std::optional<std::string> fault = fault_of([&] {
-    parts.copy_to_host(state, mine, share);
-    parts.writer = std::thread([&parts] { parts.write(); });
-  });
-  if (fault) {
-    // Told to the others at the next poll(), where all ranks meet.
-    parts.report.set_fault(*fault);
-    parts.written = true;
   }
+  parts.start(state, mine, plan_save(reports)[static_cast<size_t>(parts.world.rank().value())]);
 }
 
 void CheckpointWriter::poll() {

@@ -1,0 +1,115 @@
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/durable_file.h"
+#include "launch/commands.h"
+#include "launch/stored_model.h"
+#include "parallel/base/error.h"
+#include "trainer/generation/generate.h"
+
+namespace sextant::launch {
+namespace {
+
+struct Options {
+  std::string checkpoint;
+  std::vector<std::string> prompts;
+  std::string prompts_file;
+  trainer::GenerationSettings settings;
+  bool ignore_end = false;
+  bool json = false;
+};
+
+std::vector<std::string> all_prompts(const Options& options) {
+  std::vector<std::string> prompts = options.prompts;
+  if (!options.prompts_file.empty()) {
+    std::string text = data::read_file(options.prompts_file);
+    for (size_t begin = 0; begin < text.size();) {
+      size_t end = std::min(text.find('\n', begin), text.size());
+      if (end > begin) prompts.push_back(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  require(!prompts.empty(), "no prompt; give --prompt TEXT (more than once for a batch) or --prompts FILE");
+  return prompts;
+}
+
+// Ids as text; rows that pad the embedding stand for none.
+std::string decode(const data::Tokenizer& tokenizer, std::vector<int32_t> ids) {
+  std::erase_if(ids, [&](int32_t id) { return id >= tokenizer.vocabulary(); });
+  return tokenizer.decode(ids);
+}
+
+void print_json(const StoredModel& stored, const std::vector<std::string>& prompts,
+                const std::vector<std::vector<int32_t>>& prompt_ids,
+                const std::vector<trainer::Completion>& completions) {
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    nlohmann::ordered_json line{{"prompt", prompts[i]},
+                                {"text", decode(stored.tokenizer, completions[i].ids)},
+                                {"prompt_ids", prompt_ids[i]},
+                                {"ids", completions[i].ids},
+                                {"log_probabilities", completions[i].log_probabilities},
+                                {"ended", completions[i].ended}};
+    std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  }
+}
+
+void generate(const Options& options) {
+  std::vector<std::string> prompts = all_prompts(options);
+  StoredModel stored = load_model(options.checkpoint);
+  std::vector<std::vector<int32_t>> ids;
+  for (const std::string& prompt : prompts) ids.push_back(stored.tokenizer.encode(prompt));
+  trainer::GenerationSettings settings = options.settings;
+  if (!options.ignore_end) settings.stop_token = stored.tokenizer.end_of_text();
+  // One prompt streams token by token; several are printed whole, one after the other.
+  bool stream = prompts.size() == 1 && !options.json;
+  trainer::TokenCallback on_token;
+  if (stream) {
+    std::fwrite(prompts[0].data(), 1, prompts[0].size(), stdout);
+    on_token = [&](size_t, int32_t id) {
+      if (settings.stop_token == id) return;
+      std::string piece = decode(stored.tokenizer, {id});
+      std::fwrite(piece.data(), 1, piece.size(), stdout);
+      std::fflush(stdout);
+    };
+  }
+  auto completions = trainer::generate(*stored.model, ids, settings, on_token);
+  if (options.json) return print_json(stored, prompts, ids, completions);
+  if (stream) {
+    std::printf("\n");
+    return;
+  }
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    if (completions[i].ended) completions[i].ids.pop_back();
+    std::string text = prompts[i] + decode(stored.tokenizer, completions[i].ids);
+    std::printf("%s\n%s", text.c_str(), i + 1 < prompts.size() ? "\n" : "");
+  }
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("generate", "Continue prompts with a model out of a checkpoint");
+  command->add_option("--checkpoint", options->checkpoint, "Step folder, or a run folder for its newest")->required();
+  command->add_option("--prompt", options->prompts, "Text to continue; several make a batch");
+  command->add_option("--prompts", options->prompts_file, "File with a prompt a line");
+  command->add_option("--tokens", options->settings.tokens, "Tokens after each prompt")
+      ->check(CLI::PositiveNumber)->capture_default_str();
+  auto& sampling = options->settings.sampling;
+  command->add_option("--temperature", sampling.temperature, "0 takes the likeliest token each time")
+      ->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--top-k", sampling.top_k, "Draw from the k likeliest; 0: all")
+      ->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--top-p", sampling.top_p, "Draw from the likeliest whose shares reach p")
+      ->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  command->add_option("--seed", options->settings.seed, "Equal seeds draw equal texts")->capture_default_str();
+  command->add_flag("--ignore-end", options->ignore_end, "Go on after the end-of-text token");
+  command->add_flag("--json", options->json, "A JSON object a prompt: text, ids, log-probabilities");
+  command->footer("Example: sextant generate --checkpoint runs/quickstart/pretrain --prompt \"Cat \" --tokens 40");
+  command->callback([options] { generate(*options); });
+}
+
+}  // namespace sextant::launch
