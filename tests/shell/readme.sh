@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.." || exit 1
 fail() { echo "readme: $*" >&2; exit 1; }
 
 # names_of COMMAND...: its subcommands, as --help lists them.
-names_of() { "$SEXTANT" "$@" --help | sed -n '/^Subcommands:/,$ s/^  \([a-z][a-z-]*\) .*/\1/p'; }
+names_of() { "$SEXTANT" "$@" --help | sed -n '/^Subcommands:/,/^$/ s/^  \([a-z][a-z-]*\) .*/\1/p'; }
 table=$(sed -n '/^## Commands/,/^Every command/p' README.md)
 # shellcheck disable=SC2016  # backticks of Markdown
 rows=$(grep -o '^| `[^`]*`' <<<"$table" | tr -d '|`' | sed 's/^ *//')
