@@ -13,6 +13,7 @@
 #include "launch/ranks.h"
 #include "launch/version.h"
 #include "parallel/agreement.h"
+#include "parallel/group_nccl.h"
 #include "parallel/mesh.h"
 #include "trainer/config/load.h"
 #include "trainer/config/rules.h"
@@ -21,6 +22,7 @@
 #include "trainer/metrics/stop_signal.h"
 #include "trainer/model/flops.h"
 #include "trainer/model/initialise.h"
+#include "trainer/model/model_rules.h"
 #include "trainer/resume.h"
 #include "trainer/run_folder.h"
 #include "trainer/state.h"
@@ -81,6 +83,9 @@ class Pretraining {
   // NCCL where each rank has a GPU of its own; else the mesh's group, which stages GPU tensors through the host.
   void choose_replicas() {
     replicas_ = &mesh_->replicas();
+    if (!device_.is_cuda() || parallel::nccl_obstacle(*replicas_)) return;
+    nccl_ = parallel::nccl_group(*replicas_, session_.watchdog());
+    replicas_ = nccl_.get();
   }
 
   void open_data() {
