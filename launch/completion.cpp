@@ -22,7 +22,8 @@ using google::protobuf::FieldDescriptor;
 constexpr const char* kScript =
     R"(# Completes sextant in bash. Load it with: source <(sextant completion bash)
 _sextant() {{
-  local current=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} path=sextant word words= options= yaml= key=
+  local current=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}}
+  local path=sextant word words= options= yaml= key=
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     case "$path $word" in
 {0}    esac

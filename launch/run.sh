@@ -63,9 +63,8 @@ run_folder() {
   [[ -n $yaml ]] || return 0
   local overrides=()
   for word in "${command[@]:1}"; do [[ $word == *=* && $word != -* ]] && overrides+=("$word"); done
-  "$sextant" config show "$yaml" "${overrides[@]}" 2>/dev/null |
-    awk '/^run:/ { inside = 1; next } /^[^ #]/ { inside = 0 }
-         inside && $1 == "folder:" { sub(/^ *folder: */, ""); sub(/ +#.*/, ""); gsub(/^["'\'']|["'\'']$/, ""); print; exit }'
+  "$sextant" config show --json "$yaml" "${overrides[@]}" 2>/dev/null |
+    grep -o '"folder": *"[^"]*"' | head -n 1 | sed 's/^"folder": *"//; s/"$//'
 }
 
 newest_checkpoint() {

@@ -17,6 +17,7 @@ Brings a Debian 12 machine from a fresh clone to a built Sextant:
 Environment:
   SEXTANT_PRESET        another preset of CMakePresets.json: cuda, asan, tsan    (cpu)
   SEXTANT_PACKAGES      skip: leave system packages alone                        (install)
+  SEXTANT_PYTHON        the Python that makes .venv                 (/usr/bin/python3)
   SEXTANT_JOBS          compilers at one time                    (by cores and memory)
 TEXT
 }
@@ -25,6 +26,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 preset=${SEXTANT_PRESET:-cpu}
 target=sextant
+# The system's own Python comes with venv; another one on PATH may not, or be too new for the wheel.
+python=${SEXTANT_PYTHON:-/usr/bin/python3}
 for argument in "$@"; do
   case $argument in
     --with-tests) target=all ;;
@@ -134,7 +137,7 @@ install_libtorch() {
   [[ -f $mark && $(<"$mark") == "${wheels[*]}" && -f .venv/bin/python ]] && return
   if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     say "libtorch: making .venv"
-    python3 -m venv --clear .venv || fail ".venv could not be made; is python3-venv installed?"
+    patiently environment "$python" -m venv --clear .venv
     changed=yes
   fi
   if ! wheels_intact 2>/dev/null; then

@@ -20,7 +20,7 @@ has() { [[ $1 == *" $2 "* ]] || fail "'$2' is missing in:$1"; }
 lacks() { [[ $1 != *" $2 "* ]] || fail "'$2' should not be in:$1"; }
 
 # Every command that --help names is offered, with every long option that its own help names.
-commands=$("$SEXTANT" --help | sed -n '/^Subcommands:/,$ s/^  \([a-z][a-z-]*\) .*/\1/p')
+commands=$("$SEXTANT" --help | sed -n '/^Subcommands:/,/^$/ s/^  \([a-z][a-z-]*\) .*/\1/p')
 [[ -n $commands ]] || fail "--help names no commands"
 for command in $commands; do
   has "$(offers sextant '')" "$command"

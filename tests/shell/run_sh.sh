@@ -12,7 +12,9 @@ cat >"$work/sextant" <<'FAKE'
 #!/usr/bin/env bash
 work=$(dirname "$0")
 if [[ $1 == config ]]; then
-  printf 'run:\n  folder: "%s/run"  # run.yaml:2\nmodel:\n  folder: wrong\n' "$work"
+  [[ "$*" == "config show --json run.yaml"* ]] || exit 2
+  printf '{\n  "config": {\n    "run": {\n      "folder": "%s/run",\n      "steps": 5\n    }\n  },\n' "$work"
+  printf '  "origins": {\n    "run.folder": "run.yaml:2:3"\n  }\n}\n'
   exit 0
 fi
 rank=$OMPI_COMM_WORLD_RANK

@@ -51,7 +51,8 @@ std::string metrics_line(const StepMetrics& metrics) {
 }
 
 MetricsLog::MetricsLog(const std::filesystem::path& run_folder, int64_t resume_step)
-    : repair_(repair_step_lines(run_folder / "metrics.jsonl", resume_step)), file_(run_folder / "metrics.jsonl") {}
+    : repair_(repair_step_lines(run_folder / "metrics.jsonl", resume_step)),
+      file_(run_folder / "metrics.jsonl") {}
 
 void MetricsLog::write_extra(int64_t step, const Scalars& scalars) {
   std::string line = "{";
