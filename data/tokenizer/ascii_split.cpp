@@ -10,11 +10,11 @@ enum Class : uint8_t { kOther, kLower, kUpper, kDigit, kSpace, kNewline, kEnd, k
 constexpr std::array<Class, 256> kClasses = [] {
   std::array<Class, 256> classes{};
   for (int c = 0; c < 256; ++c) classes[static_cast<size_t>(c)] = c < 0x80 ? kOther : kBeyond;
-  for (char c = 'a'; c <= 'z'; ++c) classes[static_cast<size_t>(c)] = kLower;
-  for (char c = 'A'; c <= 'Z'; ++c) classes[static_cast<size_t>(c)] = kUpper;
-  for (char c = '0'; c <= '9'; ++c) classes[static_cast<size_t>(c)] = kDigit;
-  for (char c : {' ', '\t', '\v', '\f'}) classes[static_cast<size_t>(c)] = kSpace;
-  for (char c : {'\n', '\r'}) classes[static_cast<size_t>(c)] = kNewline;
+  for (char c = 'a'; c <= 'z'; ++c) classes[static_cast<uint8_t>(c)] = kLower;
+  for (char c = 'A'; c <= 'Z'; ++c) classes[static_cast<uint8_t>(c)] = kUpper;
+  for (char c = '0'; c <= '9'; ++c) classes[static_cast<uint8_t>(c)] = kDigit;
+  for (char c : {' ', '\t', '\v', '\f'}) classes[static_cast<uint8_t>(c)] = kSpace;
+  for (char c : {'\n', '\r'}) classes[static_cast<uint8_t>(c)] = kNewline;
   return classes;
 }();
 

@@ -99,6 +99,7 @@ SplitPattern SplitPattern::named(std::string_view name) {
 
 std::vector<std::string_view> SplitPattern::names() {
   std::vector<std::string_view> names;
+  names.reserve(kNamed.size());
   for (const Named& known : kNamed) names.push_back(known.name);
   return names;
 }

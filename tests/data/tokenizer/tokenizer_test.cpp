@@ -71,12 +71,11 @@ TEST(Tokenizer, TheCacheChangesNothing) {
   Tokenizer warm = trained();
   const std::vector<std::string> parts = {"the",  " sea", "s",          "star", " 12", "é",
                                           "\xff", "qx",   "zzzzzzzzzz", "'t",   "\n"};
-  for (uint64_t seed = 0; seed < 50; ++seed) {
+  for (uint64_t seed = 0; seed < 5; ++seed) {
     std::string text = random_text(parts, 400, seed);
     auto first = warm.encode(text);
     EXPECT_EQ(first, warm.encode(text));
     EXPECT_EQ(first, trained().encode(text));
-    if (seed == 4) break;
   }
 }
 
