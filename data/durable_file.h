@@ -30,8 +30,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// A file being written: to PATH.partial-PID first, then fsynced and renamed to PATH by publish(), so that PATH is
-// either absent, the old file or the whole new one. Without publish() the partial file is removed.
+// A file being written: to PATH.partial-PID first, then fsynced and renamed to PATH by publish(), so that
+// PATH is either absent, the old file or the whole new one. Without publish() the partial file is removed.
 // Every method throws Error(kEnvironment) with the path, the bytes wanted and errno's text (disk full, ...).
 class DurableFile {
  public:
