@@ -24,7 +24,9 @@ MappedFile open_part(const std::filesystem::path& path, const std::filesystem::p
 
 template <class T>
 void widen(const uint8_t* from, std::span<int64_t> to) {
-  for (size_t i = 0; i < to.size(); ++i) to[i] = load<T>(from + i * sizeof(T));
+  for (size_t i = 0; i < to.size(); ++i) {
+    to[i] = load<T>(from + i * sizeof(T));  // NOLINT(bugprone-signed-char-misuse): an i8 id is a number
+  }
 }
 
 }  // namespace
