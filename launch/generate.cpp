@@ -93,22 +93,29 @@ void generate(const Options& options) {
 void add_generate(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("generate", "Continue prompts with a model out of a checkpoint");
-  command->add_option("--checkpoint", options->checkpoint, "Step folder, or a run folder for its newest")->required();
+  command->add_option("--checkpoint", options->checkpoint, "Step folder, or a run folder for its newest")
+      ->required();
   command->add_option("--prompt", options->prompts, "Text to continue; several make a batch");
   command->add_option("--prompts", options->prompts_file, "File with a prompt a line");
   command->add_option("--tokens", options->settings.tokens, "Tokens after each prompt")
-      ->check(CLI::PositiveNumber)->capture_default_str();
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   auto& sampling = options->settings.sampling;
   command->add_option("--temperature", sampling.temperature, "0 takes the likeliest token each time")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--top-k", sampling.top_k, "Draw from the k likeliest; 0: all")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--top-p", sampling.top_p, "Draw from the likeliest whose shares reach p")
-      ->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  command->add_option("--seed", options->settings.seed, "Equal seeds draw equal texts")->capture_default_str();
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--seed", options->settings.seed, "Equal seeds draw equal texts")
+      ->capture_default_str();
   command->add_flag("--ignore-end", options->ignore_end, "Go on after the end-of-text token");
   command->add_flag("--json", options->json, "A JSON object a prompt: text, ids, log-probabilities");
-  command->footer("Example: sextant generate --checkpoint runs/quickstart/pretrain --prompt \"Cat \" --tokens 40");
+  command->footer(
+      "Example: sextant generate --checkpoint runs/quickstart/pretrain --prompt \"Cat \" --tokens 40");
   command->callback([options] { generate(*options); });
 }
 

@@ -13,7 +13,9 @@
 namespace sextant::launch {
 namespace {
 
-int64_t gpu_count() { return at::hasCUDA() ? c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount() : 0; }
+int64_t gpu_count() {
+  return at::hasCUDA() ? c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount() : 0;
+}
 
 int cores_allowed() {
   cpu_set_t allowed;
@@ -28,7 +30,8 @@ int share_out_threads(int64_t ranks_on_machine) {
   if (const char* given = std::getenv("OMP_NUM_THREADS")) threads = std::atoi(given);
   if (threads < 1) {
     int cores = cores_allowed();
-    bool bound = cores < static_cast<int>(std::thread::hardware_concurrency());  // mpirun dealt the cores out itself
+    bool bound =
+        cores < static_cast<int>(std::thread::hardware_concurrency());  // mpirun dealt the cores out itself
     threads = bound ? cores : std::max(1, cores / static_cast<int>(std::max<int64_t>(1, ranks_on_machine)));
   }
   at::set_num_threads(threads);
@@ -41,7 +44,8 @@ at::Device choose_device(trainer::RunSettings::Device wanted, const parallel::Mp
   int64_t gpus = gpu_count();
   if (gpus == 0) {
     require(wanted == trainer::RunSettings::automatic,
-            "run.device is cuda, but this build or this machine has no CUDA device; set run.device=cpu, or build with "
+            "run.device is cuda, but this build or this machine has no CUDA device; set run.device=cpu, or "
+            "build with "
             "the preset cuda (docs/cluster.md)");
     return at::kCPU;
   }
@@ -50,6 +54,8 @@ at::Device choose_device(trainer::RunSettings::Device wanted, const parallel::Mp
   return device;
 }
 
-at::Device best_device() { return gpu_count() > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU); }
+at::Device best_device() {
+  return gpu_count() > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+}
 
 }  // namespace sextant::launch

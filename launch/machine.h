@@ -7,8 +7,8 @@
 
 namespace sextant::launch {
 
-// Gives this rank its share of the machine's cores, unless OMP_NUM_THREADS says how many threads it may have. Returns
-// the number.
+// Gives this rank its share of the machine's cores, unless OMP_NUM_THREADS says how many threads it may have.
+// Returns the number.
 int share_out_threads(int64_t ranks_on_machine);
 
 // The device that a run asks for: the CPU, or this rank's GPU. Throws Error(kInput) when there is none.

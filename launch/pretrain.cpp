@@ -41,8 +41,9 @@ struct Options {
 // One start of a pretraining run on one rank, built up in the order of the methods.
 class Pretraining {
  public:
-  Pretraining(trainer::Run config, const trainer::Origins& origins, parallel::MpiSession& session, Group& world)
-      : config_(std::move(config)), origins_(origins), session_(session), world_(world) {}
+  Pretraining(trainer::Run config, const trainer::Origins& origins, parallel::MpiSession& session,
+              Group& world, const trainer::StopSignal& stop)
+      : config_(std::move(config)), origins_(origins), session_(session), world_(world), stop_(stop) {}
 
   int run() {
     complete_config();
@@ -80,7 +81,8 @@ class Pretraining {
     });
   }
 
-  // NCCL where each rank has a GPU of its own; else the mesh's group, which stages GPU tensors through the host.
+  // NCCL where each rank has a GPU of its own; else the mesh's group, which stages GPU tensors through the
+  // host.
   void choose_replicas() {
     replicas_ = &mesh_->replicas();
     if (!device_.is_cuda() || parallel::nccl_obstacle(*replicas_)) return;
@@ -113,11 +115,13 @@ class Pretraining {
   }
 
   void build_model() {
-    model_ = std::make_unique<trainer::Transformer>(config_.model(), config_.numerics().recompute(),
-                                                    trainer::precision_of(config_.numerics().compute()), device_);
+    model_ =
+        std::make_unique<trainer::Transformer>(config_.model(), config_.numerics().recompute(),
+                                               trainer::precision_of(config_.numerics().compute()), device_);
     optimizer_ = std::make_unique<trainer::AdamW>(config_.optimizer(), model_->parameters());
-    step_ = std::make_unique<trainer::TrainStep>(*model_, *optimizer_, config_.optimizer(), config_.run().steps(),
-                                                 *replicas_, config_.parallel().bucket_bytes());
+    step_ =
+        std::make_unique<trainer::TrainStep>(*model_, *optimizer_, config_.optimizer(), config_.run().steps(),
+                                             *replicas_, config_.parallel().bucket_bytes());
     peak_flops_ = config_.run().has_peak_tflops()
                       ? config_.run().peak_tflops() * 1e12
                       : trainer::measured_peak_flops(model_->parameters().precision().compute, device_);
@@ -125,17 +129,19 @@ class Pretraining {
         trainer::ModelSettings::Kind_Name(config_.model().kind()),
         trainer::count_text(static_cast<double>(model_->parameters().elements())),
         trainer::NumericsSettings::Compute_Name(config_.numerics().compute()), world_.size(),
-        world_.size() == 1 ? "" : "s", mesh_->layout_text(), threads_, threads_ == 1 ? "" : "s", device_.str());
+        world_.size() == 1 ? "" : "s", mesh_->layout_text(), threads_, threads_ == 1 ? "" : "s",
+        device_.str());
     say("data: {} tokens, {} rows of {} in an epoch; the run trains on {} tokens, {:.2f} epochs",
-        trainer::count_text(static_cast<double>(rows_->tokens())), rows_->rows_per_epoch(), config_.model().context(),
-        trainer::count_text(static_cast<double>(run_tokens())),
+        trainer::count_text(static_cast<double>(rows_->tokens())), rows_->rows_per_epoch(),
+        config_.model().context(), trainer::count_text(static_cast<double>(run_tokens())),
         static_cast<double>(config_.run().steps() * config_.run().global_batch()) /
             static_cast<double>(rows_->rows_per_epoch()));
-    say("compute: {:.3g} FLOP a token (6 weights of matrices + 12 layers width context), {:.3g} in all; peak of a "
+    say("compute: {:.3g} FLOP a token (6 weights of matrices + 12 layers width context), {:.3g} in all; peak "
+        "of a "
         "rank {:.3g} TFLOP/s{}",
         trainer::training_flops_per_token(config_.model()),
-        trainer::training_flops_per_token(config_.model()) * static_cast<double>(run_tokens()), peak_flops_ / 1e12,
-        config_.run().has_peak_tflops() ? "" : " as measured");
+        trainer::training_flops_per_token(config_.model()) * static_cast<double>(run_tokens()),
+        peak_flops_ / 1e12, config_.run().has_peak_tflops() ? "" : " as measured");
   }
 
   int64_t run_tokens() const {
@@ -160,7 +166,9 @@ class Pretraining {
     std::vector<std::string> changed;
     parallel::together(world_, [&] {
       trainer::CheckpointReader reader(path);
-      changed = trainer::check_resume(reader.manifest(), config_, rows_->fingerprint(), tokenizer_->fingerprint()).changed;
+      changed =
+          trainer::check_resume(reader.manifest(), config_, rows_->fingerprint(), tokenizer_->fingerprint())
+              .changed;
       trainer::restore_training(reader, model_->parameters(), *optimizer_);
       start_ = Step(reader.manifest().step());
       left_out_ = trainer::recorded_updates_left_out(reader.manifest());
@@ -173,8 +181,8 @@ class Pretraining {
     int64_t last = config_.run().has_stop_at() ? std::min(config_.run().stop_at(), config_.run().steps())
                                                : config_.run().steps();
     if (start_.value() >= last) {
-      say("nothing left to do: step {} of {} is reached; raise run.steps or give another run.folder", start_.value(),
-          last);
+      say("nothing left to do: step {} of {} is reached; raise run.steps or give another run.folder",
+          start_.value(), last);
       return 0;
     }
     std::unique_ptr<trainer::RunLog> log;
@@ -186,13 +194,23 @@ class Pretraining {
     });
     trainer::CheckpointWriter checkpoints(folder_->checkpoints(), world_,
                                           {config_.run().keep_last(), config_.run().keep_every()});
-    trainer::StopSignal stop;
-    trainer::Training training{
-        config_, world_, *replicas_, *model_, *optimizer_, *step_,
-        trainer::next_token_loss(config_.numerics().loss_chunk()), *rows_, held_out_, *tokenizer_, checkpoints,
-        identity(), {{"tokenizer.json", tokenizer_->to_json()}, {"config.yaml", config_text}}, log.get(),
-        [&stop] { return stop.requested(); }, peak_flops_,
-        trainer::Guard(config_.run().bad_steps_allowed(), left_out_)};
+    trainer::Training training{config_,
+                               world_,
+                               *replicas_,
+                               *model_,
+                               *optimizer_,
+                               *step_,
+                               trainer::next_token_loss(config_.numerics().loss_chunk()),
+                               *rows_,
+                               held_out_,
+                               *tokenizer_,
+                               checkpoints,
+                               identity(),
+                               {{"tokenizer.json", tokenizer_->to_json()}, {"config.yaml", config_text}},
+                               log.get(),
+                               [this] { return stop_.requested(); },
+                               peak_flops_,
+                               trainer::Guard(config_.run().bad_steps_allowed(), left_out_)};
     trainer::Outcome outcome = trainer::train(training, start_);
     return say_goodbye(outcome);
   }
@@ -220,6 +238,7 @@ class Pretraining {
   const trainer::Origins& origins_;
   parallel::MpiSession& session_;
   Group& world_;
+  const trainer::StopSignal& stop_;
   trainer::RunFolder* folder_ = nullptr;
   std::optional<data::Tokenizer> tokenizer_;
   std::optional<parallel::Mesh> mesh_;
@@ -242,8 +261,9 @@ int pretrain(const Options& options) {
   trainer::Origins origins;
   trainer::Run config = trainer::load_run(options.file, options.overrides, &origins);
   trainer::check(trainer::complaints(config, 0), origins);
+  trainer::StopSignal stop;  // from here on a signal means: at the next step, in good order
   return run_on_ranks([&](parallel::MpiSession& session, Group& world) {
-    return Pretraining(config, origins, session, world).run();
+    return Pretraining(config, origins, session, world, stop).run();
   });
 }
 
@@ -251,10 +271,12 @@ int pretrain(const Options& options) {
 
 void add_pretrain(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("pretrain", "Train a model on token shards; start it again to go on");
+  CLI::App* command =
+      app.add_subcommand("pretrain", "Train a model on token shards; start it again to go on");
   command->add_option("file", options->file, "YAML file of the run")->required();
   command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
-  command->footer("Example: mpirun -n 2 sextant pretrain configs/pretrain/quickstart.yaml optimizer.learning_rate=3e-4");
+  command->footer(
+      "Example: mpirun -n 2 sextant pretrain configs/pretrain/quickstart.yaml optimizer.learning_rate=3e-4");
   command->callback([options] {
     if (int code = pretrain(*options); code != 0) throw CLI::RuntimeError(code);
   });

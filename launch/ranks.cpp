@@ -13,10 +13,11 @@
 namespace sextant::launch {
 namespace {
 
-// Ranks that fail for the same reason at the same moment would all speak. Lower ranks go first; whoever speaks ends the
-// others.
+// Ranks that fail for the same reason at the same moment would all speak. Lower ranks go first; whoever
+// speaks ends the others.
 void wait_for_turn(int64_t rank) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(rank == 0 ? 0 : 500 + 20 * std::min<int64_t>(rank, 100)));
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(rank == 0 ? 0 : 500 + 20 * std::min<int64_t>(rank, 100)));
 }
 
 int end_world(parallel::MpiSession& session, const std::exception& error, int code) {

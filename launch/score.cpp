@@ -44,7 +44,8 @@ void score(const Options& options) {
 void add_score(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("score", "Print each token's log-probability of a text, as JSON");
-  command->add_option("--checkpoint", options->checkpoint, "Step folder, or a run folder for its newest")->required();
+  command->add_option("--checkpoint", options->checkpoint, "Step folder, or a run folder for its newest")
+      ->required();
   command->add_option("file", options->file, "Text file")->required();
   command->footer("Example: sextant score --checkpoint runs/quickstart/pretrain README.md");
   command->callback([options] { score(*options); });

@@ -14,8 +14,8 @@ StoredModel load_model(const std::filesystem::path& folder) {
   trainer::Precision precision = trainer::precision_of(config.numerics().compute());
   if (device.is_cpu() && precision.compute == at::kBFloat16) precision.compute = at::kFloat;
   StoredModel stored{reader.folder(),
-                     std::make_unique<trainer::Transformer>(config.model(), trainer::NumericsSettings::none, precision,
-                                                            device),
+                     std::make_unique<trainer::Transformer>(config.model(), trainer::NumericsSettings::none,
+                                                            precision, device),
                      data::Tokenizer::from_json(reader.side_file("tokenizer.json"),
                                                 (reader.folder() / "tokenizer.json").string())};
   trainer::restore_weights(reader, stored.model->parameters());

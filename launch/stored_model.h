@@ -8,15 +8,16 @@
 
 namespace sextant::launch {
 
-// A model out of a checkpoint, ready to run on this process alone, and the tokenizer that it was trained with.
+// A model out of a checkpoint, ready to run on this process alone, and the tokenizer that it was trained
+// with.
 struct StoredModel {
   std::filesystem::path folder;  // the step folder that was read
   std::unique_ptr<trainer::Transformer> model;
   data::Tokenizer tokenizer;
 };
 
-// Reads a step folder (or the newest of a checkpoints or run folder) in the precision it was trained in, fp32 for bf16
-// on a CPU. Throws Error(kInput) naming what is missing or damaged.
+// Reads a step folder (or the newest of a checkpoints or run folder) in the precision it was trained in, fp32
+// for bf16 on a CPU. Throws Error(kInput) naming what is missing or damaged.
 StoredModel load_model(const std::filesystem::path& folder);
 
 }  // namespace sextant::launch

@@ -4,8 +4,8 @@
 
 namespace sextant::trainer {
 
-double held_out_loss(const Transformer& model, data::Loader& microbatches, int64_t count, const LossFunction& loss,
-                     parallel::Group& data) {
+double held_out_loss(const Transformer& model, data::Loader& microbatches, int64_t count,
+                     const LossFunction& loss, parallel::Group& data) {
   at::NoGradGuard no_gradient;
   double sum = 0, positions = 0;
   for (int64_t index = data.rank().value(); index < count; index += data.size()) {

@@ -6,14 +6,14 @@
 
 namespace sextant::trainer {
 
-// Counts updates left out in a row because loss or gradient was not finite. Every rank sees the same numbers and so
-// comes to the same end.
+// Counts updates left out in a row because loss or gradient was not finite. Every rank sees the same numbers
+// and so comes to the same end.
 class Guard {
  public:
   // `allowed` updates in a row may be left out; `already` were when the run was saved.
   Guard(int64_t allowed, int64_t already) : allowed_(allowed), in_a_row_(already) {}
 
-  // After each step. Throws Error(kEnvironment) with what to try when too many were left out.
+  // After each step. Throws AgreedError(kEnvironment) with what to try when too many were left out.
   void observe(Step step, bool finite, double loss, double grad_norm);
   int64_t in_a_row() const { return in_a_row_; }
 

@@ -9,8 +9,8 @@
 
 namespace sextant::trainer {
 
-// Losses are sums beside the count that they are to be divided by, once, over all microbatches and ranks: so no split
-// of the batch changes the answer.
+// Losses are sums beside the count that they are to be divided by, once, over all microbatches and ranks: so
+// no split of the batch changes the answer.
 struct LossSum {
   at::Tensor sum;    // scalar, differentiable
   at::Tensor count;  // scalar fp64: positions that count

@@ -16,14 +16,17 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 // What decides the training's answer: sections, or single keys.
-constexpr std::array<std::string_view, 7> kMustStay = {
-    "model.", "run.seed", "run.global_batch", "run.micro_batch", "data.packing", "data.shuffle", "optimizer.kind"};
+constexpr std::array<std::string_view, 7> kMustStay = {"model.",          "run.seed",     "run.global_batch",
+                                                       "run.micro_batch", "data.packing", "data.shuffle",
+                                                       "optimizer.kind"};
 // Where files lie and how the run is watched; contents are compared by fingerprint.
-constexpr std::array<std::string_view, 4> kSilent = {"run.folder", "run.stop_at", "data.", "model.initial_std"};
+constexpr std::array<std::string_view, 4> kSilent = {"run.folder", "run.stop_at", "data.",
+                                                     "model.initial_std"};
 
 template <size_t n>
 bool begins_with_any(std::string_view key, const std::array<std::string_view, n>& beginnings) {
-  return std::any_of(beginnings.begin(), beginnings.end(), [&](std::string_view b) { return key.starts_with(b); });
+  return std::any_of(beginnings.begin(), beginnings.end(),
+                     [&](std::string_view b) { return key.starts_with(b); });
 }
 
 // A field's value as text; "unset" where it has none.
@@ -43,8 +46,8 @@ std::string text(const Message& message, const FieldDescriptor* field) {
   return one;
 }
 
-void compare(const Message& before, const Message& now, const std::string& prefix, std::vector<std::string>& refused,
-             std::vector<std::string>& changed) {
+void compare(const Message& before, const Message& now, const std::string& prefix,
+             std::vector<std::string>& refused, std::vector<std::string>& changed) {
   const auto* descriptor = before.GetDescriptor();
   for (int i = 0; i < descriptor->field_count(); ++i) {
     const FieldDescriptor* field = descriptor->field(i);
@@ -76,12 +79,15 @@ ResumeDifferences check_resume(const Manifest& manifest, const Run& config, uint
     refused.push_back("data.tokenizer: it gives other ids than the one the run began with");
   }
   if (manifest.data_fingerprint() != data_fingerprint) {
-    refused.push_back("data.train: the shards, their weights or their order are not those the run began with");
+    refused.push_back(
+        "data.train: the shards, their weights or their order are not those the run began with");
   }
   if (refused.empty()) return differences;
   std::string message = fmt::format(
-      "the checkpoint of step {} can not go on with these settings; put them back, or give another run.folder to start "
-      "afresh:", manifest.step());
+      "the checkpoint of step {} can not go on with these settings; put them back, or give another "
+      "run.folder to start "
+      "afresh:",
+      manifest.step());
   for (const std::string& line : refused) message += "\n  " + line;
   fail_input(message);
 }

@@ -13,8 +13,8 @@ struct ResumeDifferences {
   std::vector<std::string> changed;  // "optimizer.learning_rate: 0.001 -> 0.0003", which may be meant
 };
 
-// Throws Error(kInput), with every reason, when going on would not be the same training: another model, seed, batch,
-// data or tokenizer. What the layout, logging or the schedule changes is only reported.
+// Throws Error(kInput), with every reason, when going on would not be the same training: another model, seed,
+// batch, data or tokenizer. What the layout, logging or the schedule changes is only reported.
 ResumeDifferences check_resume(const Manifest& manifest, const Run& config, uint64_t data_fingerprint,
                                uint64_t tokenizer_fingerprint);
 

@@ -8,7 +8,8 @@ namespace sextant::trainer {
 namespace {
 
 template <class T>
-at::Tensor copy_rows(const std::vector<T>& all, int64_t first, int64_t count, int64_t time, at::Device device) {
+at::Tensor copy_rows(const std::vector<T>& all, int64_t first, int64_t count, int64_t time,
+                     at::Device device) {
   if (all.empty()) return {};
   auto options = at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value);
   // from_blob borrows without writing; clone makes the memory our own before `all` can go.

@@ -8,11 +8,13 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <ctime>
 #include <optional>
 #include <string>
+#include <thread>
 
-#include "parallel/base/error.h"
+#include "parallel/agreement.h"
 
 namespace sextant::trainer {
 namespace {
@@ -36,22 +38,36 @@ std::string holder_of(int lock) {
   return holder.empty() ? "another job" : holder;
 }
 
+// Takes the lock, trying for so many seconds; 0, or the errno of the last try.
+int lock_within(int lock, int patience_s) {
+  constexpr auto kPause = std::chrono::milliseconds(100);
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(patience_s);
+  while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    int reason = errno;
+    bool over = std::chrono::steady_clock::now() >= deadline;
+    if (over || (reason != EWOULDBLOCK && reason != EINTR)) return reason;
+    std::this_thread::sleep_for(kPause);
+  }
+  return 0;
+}
+
 // Every rank ends with rank 0's error, if it has one.
 void share_error(parallel::Group& world, const std::optional<Error>& error) {
   std::string mine;
   if (error) mine = (error->kind() == ErrorKind::kInput ? "i" : "e") + std::string(error->what());
   std::string first = parallel::gather_bytes(world, mine)[0];
   if (first.empty()) return;
-  throw Error(first[0] == 'i' ? ErrorKind::kInput : ErrorKind::kEnvironment, first.substr(1));
+  throw parallel::AgreedError(first[0] == 'i' ? ErrorKind::kInput : ErrorKind::kEnvironment, first.substr(1));
 }
 
 }  // namespace
 
-RunFolder::RunFolder(std::filesystem::path folder, parallel::Group& world) : folder_(std::move(folder)) {
+RunFolder::RunFolder(std::filesystem::path folder, parallel::Group& world, int patience_s)
+    : folder_(std::move(folder)) {
   std::optional<Error> error;
   if (world.rank() == Rank(0)) {
     try {
-      take_lock();
+      take_lock(patience_s);
     } catch (const Error& failed) {
       error = failed;
     }
@@ -69,7 +85,7 @@ RunFolder::~RunFolder() {
   if (lock_ >= 0) ::close(lock_);
 }
 
-void RunFolder::take_lock() {
+void RunFolder::take_lock(int patience_s) {
   std::error_code failure;
   std::filesystem::create_directories(folder_, failure);
   std::filesystem::path path = folder_ / ".lock";
@@ -81,11 +97,12 @@ void RunFolder::take_lock() {
     fail_environment(fmt::format("run folder {} can not be written to: {}; give run.folder=another",
                                  folder_.string(), failure.message()));
   }
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    int reason = errno;
+  if (int reason = lock_within(lock_, patience_s); reason != 0) {
     if (reason == EWOULDBLOCK) {
-      fail_input(fmt::format("run folder {} is in use by {}; stop it, or give run.folder=another",
-                             folder_.string(), holder_of(lock_)));
+      fail_input(
+          fmt::format("run folder {} is in use by {}, still after {} s; stop it, or give "
+                      "run.folder=another",
+                      folder_.string(), holder_of(lock_), patience_s));
     }
     fail_environment(
         fmt::format("run folder {} can not be locked: {}; two jobs would overwrite each other there, so "

@@ -11,10 +11,13 @@ namespace sextant::trainer {
 // next one.
 class RunFolder {
  public:
-  // Creates the folder and takes the lock. All ranks must call; all throw the same error when rank 0 can not:
-  // Error(kInput) naming process, host and start of the job that holds it, Error(kEnvironment) when the
-  // folder can not be written to.
-  RunFolder(std::filesystem::path folder, parallel::Group& world);
+  // What a job that was killed needs to let go of the folder: its launcher may outlive it by seconds.
+  static constexpr int kPatienceSeconds = 20;
+
+  // Creates the folder and takes the lock, waiting up to `patience_s` seconds for a job that is just ending.
+  // All ranks must call; all throw the same AgreedError when rank 0 can not: kInput naming process, host and
+  // start of the job that holds it, kEnvironment when the folder can not be written to.
+  RunFolder(std::filesystem::path folder, parallel::Group& world, int patience_s = kPatienceSeconds);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -26,7 +29,7 @@ class RunFolder {
   std::filesystem::path folder_;
   int lock_ = -1;
 
-  void take_lock();
+  void take_lock(int patience_s);
 };
 
 }  // namespace sextant::trainer

@@ -5,15 +5,16 @@
 
 namespace sextant::trainer {
 
-RunLog::RunLog(const std::filesystem::path& run_folder, const RunSettings& settings, Step resume, Step last_step)
+RunLog::RunLog(const std::filesystem::path& run_folder, const RunSettings& settings, Step resume,
+               Step last_step)
     : metrics_(run_folder, resume.value()),
       tensorboard_(run_folder, resume.value()),
       samples_(run_folder, resume),
       progress_(STDOUT_FILENO, progress_style(STDOUT_FILENO), {last_step.value(), settings.log_every()}) {
   const auto& repair = metrics_.repair();
   if (repair.later_lines > 0) {
-    note(fmt::format("removed {} lines of metrics.jsonl after step {}: these steps are trained again", repair.later_lines,
-                     resume.value()));
+    note(fmt::format("removed {} lines of metrics.jsonl after step {}: these steps are trained again",
+                     repair.later_lines, resume.value()));
   }
 }
 

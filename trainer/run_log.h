@@ -13,8 +13,8 @@
 
 namespace sextant::trainer {
 
-// Everything that rank 0 writes down about a run while it goes: metrics.jsonl, TensorBoard's file, samples.jsonl and the
-// terminal.
+// Everything that rank 0 writes down about a run while it goes: metrics.jsonl, TensorBoard's file,
+// samples.jsonl and the terminal.
 class RunLog {
  public:
   // `last_step` is where this start of the run will end; `resume` the step that it goes on from.

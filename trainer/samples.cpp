@@ -23,7 +23,8 @@ std::vector<Sample> draw_samples(const Transformer& model, const data::Tokenizer
   for (const std::string& prompt : prompts) {
     std::vector<int32_t> encoded = tokenizer.encode(prompt);
     if (encoded.empty()) encoded.push_back(tokenizer.end_of_text().value_or(0));
-    if (encoded.size() > longest) encoded.erase(encoded.begin(), encoded.end() - static_cast<std::ptrdiff_t>(longest));
+    if (encoded.size() > longest)
+      encoded.erase(encoded.begin(), encoded.end() - static_cast<std::ptrdiff_t>(longest));
     ids.push_back(std::move(encoded));
   }
   GenerationSettings settings;

@@ -17,13 +17,14 @@ struct Sample {
   std::string text;
 };
 
-// Continues each prompt by up to `tokens` tokens at temperature 0.8 within the 40 likeliest, drawn by (seed, prompt,
-// position) alone, so that samples of different steps compare. Prompts too long for the context keep their end.
+// Continues each prompt by up to `tokens` tokens at temperature 0.8 within the 40 likeliest, drawn by (seed,
+// prompt, position) alone, so that samples of different steps compare. Prompts too long for the context keep
+// their end.
 std::vector<Sample> draw_samples(const Transformer& model, const data::Tokenizer& tokenizer,
                                  const std::vector<std::string>& prompts, int64_t tokens, uint64_t seed);
 
-// RUN_FOLDER/samples.jsonl: {"step", "prompt", "text"} a line; rank 0 alone. Later steps than `resume_step` are removed
-// when it is opened.
+// RUN_FOLDER/samples.jsonl: {"step", "prompt", "text"} a line; rank 0 alone. Later steps than `resume_step`
+// are removed when it is opened.
 class SamplesLog {
  public:
   SamplesLog(const std::filesystem::path& run_folder, Step resume_step);

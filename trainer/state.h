@@ -9,12 +9,13 @@
 
 namespace sextant::trainer {
 
-// The training state as checkpoints name it: "weights/NAME", and the optimizer's tensors beside them. Tensors are the
-// live ones: reading into them restores, reading from them saves.
+// The training state as checkpoints name it: "weights/NAME", and the optimizer's tensors beside them. Tensors
+// are the live ones: reading into them restores, reading from them saves.
 std::vector<StateTensor> weights_state(const ParameterList& parameters);
 std::vector<StateTensor> training_state(const ParameterList& parameters, const AdamW& optimizer);
 
-// Scalars that go on with a run: how many updates the optimizer has done, and how many in a row were left out.
+// Scalars that go on with a run: how many updates the optimizer has done, and how many in a row were left
+// out.
 void record_counters(const AdamW& optimizer, const Guard& guard, Manifest& header);
 int64_t recorded_updates_left_out(const Manifest& manifest);
 

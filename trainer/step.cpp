@@ -13,7 +13,8 @@ namespace {
 
 std::vector<parallel::TrainedLeaf> leaves(const ParameterList& parameters) {
   std::vector<parallel::TrainedLeaf> result;
-  for (const auto& parameter : parameters) result.push_back({parameter->value, parameter->master.scalar_type()});
+  for (const auto& parameter : parameters)
+    result.push_back({parameter->value, parameter->master.scalar_type()});
   return result;
 }
 
@@ -25,8 +26,8 @@ std::vector<at::Tensor> gradients_of(const ParameterList& parameters) {
 
 }  // namespace
 
-TrainStep::TrainStep(const Transformer& model, AdamW& optimizer, const OptimizerSettings& settings, int64_t run_steps,
-                     parallel::Group& replicas, int64_t bucket_bytes)
+TrainStep::TrainStep(const Transformer& model, AdamW& optimizer, const OptimizerSettings& settings,
+                     int64_t run_steps, parallel::Group& replicas, int64_t bucket_bytes)
     : model_(model),
       optimizer_(optimizer),
       settings_(settings),
@@ -46,7 +47,8 @@ std::pair<double, double> TrainStep::accumulate(const data::Batch& batch, int64_
     LossSum part;
     {
       auto timer = breakdown.measure(TimeKind::kForward);
-      Rows rows = rows_of(batch, first, std::min(micro_batch, batch.rows - first), model_.parameters().device());
+      Rows rows =
+          rows_of(batch, first, std::min(micro_batch, batch.rows - first), model_.parameters().device());
       part = loss(model_, rows);
     }
     auto timer = breakdown.measure(TimeKind::kBackward);

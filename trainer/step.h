@@ -19,20 +19,20 @@ struct StepReport {
   double count = 0;      // these positions
   double grad_norm = 0;  // of the mean loss's gradient, before clipping
   double learning_rate = 0;
-  bool finite = true;    // false: the update was left out, weights and optimizer are untouched
+  bool finite = true;  // false: the update was left out, weights and optimizer are untouched
 };
 
-// One optimisation step: microbatches -> loss -> gradients -> clip -> update. Pretraining and alignment alike; they
-// differ in the loss function.
+// One optimisation step: microbatches -> loss -> gradients -> clip -> update. Pretraining and alignment
+// alike; they differ in the loss function.
 class TrainStep {
  public:
-  // Allocates gradients and gives each parameter its grad. All ranks of `replicas` (data x context) must call. What is
-  // borrowed must outlive the step.
+  // Allocates gradients and gives each parameter its grad. All ranks of `replicas` (data x context) must
+  // call. What is borrowed must outlive the step.
   TrainStep(const Transformer& model, AdamW& optimizer, const OptimizerSettings& settings, int64_t run_steps,
             parallel::Group& replicas, int64_t bucket_bytes);
 
-  // Trains on this rank's rows, cut into microbatches of `micro_batch` rows. `step` finished updates decide the learning
-  // rate. All ranks of the replicas must call together.
+  // Trains on this rank's rows, cut into microbatches of `micro_batch` rows. `step` finished updates decide
+  // the learning rate. All ranks of the replicas must call together.
   StepReport run(Step step, const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                  Breakdown& breakdown);
 
@@ -45,8 +45,8 @@ class TrainStep {
   parallel::GradientReducer gradients_;
 
   // Forward and backward of all microbatches; this rank's {sum of losses, count}.
-  std::pair<double, double> accumulate(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
-                                       Breakdown& breakdown);
+  std::pair<double, double> accumulate(const data::Batch& batch, int64_t micro_batch,
+                                       const LossFunction& loss, Breakdown& breakdown);
 };
 
 }  // namespace sextant::trainer

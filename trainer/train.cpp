@@ -73,15 +73,18 @@ class TrainLoop {
 
   // A signal reaches ranks at different moments: the wish of any is the decision of all.
   bool agreed_stop() {
-    return parallel::reduce_numbers(run_.world, {run_.stop_requested() ? 1.0 : 0.0}, parallel::Reduce::kMax)[0] > 0;
+    return parallel::reduce_numbers(run_.world, {run_.stop_requested() ? 1.0 : 0.0},
+                                    parallel::Reduce::kMax)[0] > 0;
   }
 
   std::optional<double> evaluate(bool finished) {
-    bool due = finished || (settings_.evaluate_every() > 0 && step_.value() % settings_.evaluate_every() == 0);
+    bool due =
+        finished || (settings_.evaluate_every() > 0 && step_.value() % settings_.evaluate_every() == 0);
     if (!due) return std::nullopt;
     std::optional<double> loss;
     if (run_.held_out.microbatches != nullptr) {
-      loss = held_out_loss(run_.model, *run_.held_out.microbatches, run_.held_out.count, run_.loss, run_.replicas);
+      loss = held_out_loss(run_.model, *run_.held_out.microbatches, run_.held_out.count, run_.loss,
+                           run_.replicas);
     }
     draw();
     return loss;
@@ -150,6 +153,8 @@ class TrainLoop {
 
 }  // namespace
 
-Outcome train(Training& training, Step start) { return TrainLoop(training, start)(); }
+Outcome train(Training& training, Step start) {
+  return TrainLoop(training, start)();
+}
 
 }  // namespace sextant::trainer

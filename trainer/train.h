@@ -38,11 +38,11 @@ struct Training {
   HeldOut held_out;
   const data::Tokenizer& tokenizer;
   CheckpointWriter& checkpoints;
-  Manifest identity;                           // fingerprints, layout and program of every checkpoint
+  Manifest identity;                              // fingerprints, layout and program of every checkpoint
   std::map<std::string, std::string> side_files;  // tokenizer.json, config.yaml
-  RunLog* log;                                 // rank 0 of the world; null on the others
-  std::function<bool()> stop_requested;        // by a signal, on this rank
-  double peak_flops;                           // of one rank; 0: not known
+  RunLog* log;                                    // rank 0 of the world; null on the others
+  std::function<bool()> stop_requested;           // by a signal, on this rank
+  double peak_flops;                              // of one rank; 0: not known
   Guard guard;
 };
 
@@ -51,8 +51,8 @@ enum class Outcome {
   kStopped,   // a signal asked for it; a checkpoint says where to go on
 };
 
-// Trains from `start` finished steps to the end: next rows, step, report, evaluate, save. Every rank comes to the same
-// end. All ranks of the world must call.
+// Trains from `start` finished steps to the end: next rows, step, report, evaluate, save. Every rank comes to
+// the same end. All ranks of the world must call.
 Outcome train(Training& training, Step start);
 
 }  // namespace sextant::trainer

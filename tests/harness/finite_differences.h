@@ -8,8 +8,9 @@
 
 namespace sextant::testing_harness {
 
-// Compares autograd's gradients of a scalar function of fp64 tensors with central differences, element by element.
-// The step 1e-5 leaves an error near 1e-10 of third derivatives and 1e-11 of rounding: 1e-6 relative has room.
+// Compares autograd's gradients of a scalar function of fp64 tensors with central differences, element by
+// element. The step 1e-5 leaves an error near 1e-10 of third derivatives and 1e-11 of rounding: 1e-6 relative
+// has room.
 inline void expect_gradients(const std::function<at::Tensor(const std::vector<at::Tensor>&)>& function,
                              std::vector<at::Tensor> inputs, double tolerance = 1e-6) {
   for (at::Tensor& input : inputs) input = input.detach().clone().requires_grad_(true);

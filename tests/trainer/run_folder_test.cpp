@@ -29,7 +29,7 @@ class RunFolderTest : public ::testing::Test {
   std::optional<Error> error_of_opening(const fs::path& folder) {
     auto alone = parallel::single_rank_group();
     try {
-      RunFolder run(folder, *alone);
+      RunFolder run(folder, *alone, 0);
     } catch (const Error& error) {
       return error;
     }
@@ -51,7 +51,7 @@ TEST_F(RunFolderTest, IsCreatedAndHeldUntilItEnds) {
     std::string text = error->what();
     for (const std::string& part :
          {std::string("runs/one is in use by pid "), std::to_string(::getpid()), std::string(" on host "),
-          std::string(" UTC; stop it, or give run.folder=")}) {
+          std::string(" UTC, still after 0 s; stop it, or give run.folder=")}) {
       EXPECT_NE(text.find(part), std::string::npos) << text;
     }
   }
@@ -82,13 +82,24 @@ TEST_F(RunFolderTest, AJobThatWasKilledHoldsNothing) {
   EXPECT_FALSE(error_of_opening(folder_).has_value());
 }
 
+TEST_F(RunFolderTest, WaitsForAJobThatIsJustEnding) {
+  auto alone = parallel::single_rank_group();
+  auto ending = std::make_unique<RunFolder>(folder_, *alone);
+  std::thread end([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    ending.reset();
+  });
+  EXPECT_NO_THROW(RunFolder(folder_, *alone, 10));
+  end.join();
+}
+
 TEST_F(RunFolderTest, EveryRankLearnsThatItIsTaken) {
   auto alone = parallel::single_rank_group();
   RunFolder run(folder_, *alone);
   std::atomic<int> refused = 0;
   parallel::run_ranks(3, [&](parallel::Group& world) {
     try {
-      RunFolder second(folder_, world);
+      RunFolder second(folder_, world, 0);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::kInput) ++refused;
     }

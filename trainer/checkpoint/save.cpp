@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "data/durable_file.h"
-#include "parallel/base/error.h"
+#include "parallel/agreement.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/dtype.h"
 #include "trainer/checkpoint/manifest.h"
@@ -70,6 +70,11 @@ SaveReport announce(int64_t step, const std::vector<StateTensor>& state) {
   return report;
 }
 
+// For faults that every rank knows of.
+[[noreturn]] void fail_together(const std::string& message) {
+  throw parallel::AgreedError(ErrorKind::kEnvironment, message);
+}
+
 // Rank 0's own reading of the folder, before it vouches for it: on a folder that hosts do not share it would
 // miss what the others wrote.
 void check_presence(const fs::path& folder, const Manifest& manifest) {
@@ -115,7 +120,7 @@ struct CheckpointWriter::Parts {
   void agree(const std::optional<std::string>& fault) const {
     SaveReport mine;
     set_fault(mine, fault);
-    if (auto first = first_fault(exchange(world, mine))) fail_environment(*first);
+    if (auto first = first_fault(exchange(world, mine))) fail_together(*first);
   }
 
   void take_header(Manifest given) {
@@ -209,7 +214,7 @@ struct CheckpointWriter::Parts {
     std::error_code ignored;
     if (auto fault = first_fault(reports)) {
       if (first()) fs::remove_all(saving_folder(), ignored);
-      fail_environment(fmt::format("{} could not be saved: {}", name, *fault));
+      fail_together(fmt::format("{} could not be saved: {}", name, *fault));
     }
     std::optional<std::string> fault;
     if (first()) {
@@ -255,7 +260,7 @@ void CheckpointWriter::begin(Manifest header, const std::vector<StateTensor>& st
   if (parts.first()) set_fault(mine, fault_of([&] { parts.prepare_folder(side_files); }));
   std::vector<SaveReport> reports = exchange(parts.world, mine);
   if (auto fault = first_fault(reports)) {
-    fail_environment(fmt::format("{} could not be saved: {}", step_folder_name(parts.step()), *fault));
+    fail_together(fmt::format("{} could not be saved: {}", step_folder_name(parts.step()), *fault));
   }
   for (const SaveReport& report : reports) {
     expect(report.step() == parts.step(), "all ranks save the same step");

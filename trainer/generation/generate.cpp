@@ -15,13 +15,16 @@ void check_prompts(const Transformer& model, const std::vector<std::vector<int32
     require(!prompts[i].empty(), fmt::format("prompt {} is empty; give it at least one token", i));
     auto length = static_cast<int64_t>(prompts[i].size());
     if (length >= model.settings().context()) {
-      fail_input(fmt::format("prompt {} has {} tokens, but the model's context is {}; shorten the prompt to {} or less",
-                             i, length, model.settings().context(), model.settings().context() - 1));
+      fail_input(fmt::format(
+          "prompt {} has {} tokens, but the model's context is {}; shorten the prompt to {} or less", i,
+          length, model.settings().context(), model.settings().context() - 1));
     }
     for (int32_t id : prompts[i]) {
       if (id < 0 || id >= model.settings().vocabulary()) {
-        fail_input(fmt::format("prompt {} holds id {}, but the model's vocabulary ends at {}; was the tokenizer made "
-                               "for this model?", i, id, model.settings().vocabulary() - 1));
+        fail_input(fmt::format(
+            "prompt {} holds id {}, but the model's vocabulary ends at {}; was the tokenizer made "
+            "for this model?",
+            i, id, model.settings().vocabulary() - 1));
       }
     }
   }

@@ -19,17 +19,17 @@ struct Completion {
 
 struct GenerationSettings {
   SamplingSettings sampling;
-  int64_t tokens = 64;                // at most so many after each prompt; the model's context limits them too
-  uint64_t seed = 0;                  // draw j of prompt i is a function of (seed, i, j)
+  int64_t tokens = 64;  // at most so many after each prompt; the model's context limits them too
+  uint64_t seed = 0;    // draw j of prompt i is a function of (seed, i, j)
   std::optional<int32_t> stop_token;  // ends a completion
 };
 
 // Called after each token: index of the prompt and the token.
 using TokenCallback = std::function<void(size_t prompt, int32_t id)>;
 
-// Continues a batch of prompts with a key-value cache. What follows a prompt does not depend on the other prompts,
-// beyond rounding. Throws Error(kInput) for an empty prompt, an id outside the vocabulary or a prompt that fills the
-// context. No collectives.
+// Continues a batch of prompts with a key-value cache. What follows a prompt does not depend on the other
+// prompts, beyond rounding. Throws Error(kInput) for an empty prompt, an id outside the vocabulary or a
+// prompt that fills the context. No collectives.
 std::vector<Completion> generate(const Transformer& model, const std::vector<std::vector<int32_t>>& prompts,
                                  const GenerationSettings& settings, const TokenCallback& on_token = {});
 

@@ -25,7 +25,8 @@ void keep_top_p(std::vector<Candidate>& sorted, double top_p) {
 
 }  // namespace
 
-std::vector<Candidate> candidates(const std::vector<double>& log_probabilities, const SamplingSettings& settings) {
+std::vector<Candidate> candidates(const std::vector<double>& log_probabilities,
+                                  const SamplingSettings& settings) {
   expect(!log_probabilities.empty(), "there is a token to choose");
   std::vector<int64_t> ids(log_probabilities.size());
   std::iota(ids.begin(), ids.end(), 0);

@@ -13,7 +13,7 @@ namespace sextant::trainer {
 struct SamplingSettings {
   double temperature = 1.0;  // 0: the most likely token
   int64_t top_k = 0;         // only the k most likely; 0: all
-  double top_p = 1.0;        // only the most likely ones whose probabilities first reach p (Holtzman et al. 2020)
+  double top_p = 1.0;  // only the most likely ones whose probabilities first reach p (Holtzman et al. 2020)
 };
 
 // A token that may be drawn, and how likely that is.
@@ -24,7 +24,8 @@ struct Candidate {
 
 // The tokens that survive the settings, most likely first (equal ones by id), probabilities summing to 1.
 // log_probabilities: natural logs (or logits) of one position, any scale.
-std::vector<Candidate> candidates(const std::vector<double>& log_probabilities, const SamplingSettings& settings);
+std::vector<Candidate> candidates(const std::vector<double>& log_probabilities,
+                                  const SamplingSettings& settings);
 
 // Draws with a number from [0, 1).
 int64_t draw(const std::vector<Candidate>& candidates, double uniform);

@@ -15,8 +15,9 @@ std::vector<double> score(const Transformer& model, const std::vector<int32_t>& 
   constexpr int64_t kChunk = 256;  // rows of logits at one time
   for (int32_t id : ids) {
     if (id >= 0 && id < model.settings().vocabulary()) continue;
-    fail_input(fmt::format("id {} is outside the model's vocabulary of {}; was the tokenizer made for this model?", id,
-                           model.settings().vocabulary()));
+    fail_input(
+        fmt::format("id {} is outside the model's vocabulary of {}; was the tokenizer made for this model?",
+                    id, model.settings().vocabulary()));
   }
   auto device = model.parameters().device();
   int64_t context = model.settings().context(), count = static_cast<int64_t>(ids.size());
@@ -26,9 +27,9 @@ std::vector<double> score(const Transformer& model, const std::vector<int32_t>& 
   while (scored < count - 1) {
     int64_t begin = scored == 0 ? 0 : scored - std::min(scored, context - std::max<int64_t>(1, context / 2));
     int64_t length = std::min(context, count - 1 - begin);
-    at::Tensor tokens = all.narrow(0, begin, length).unsqueeze(0);                                // [1, T]
-    at::Tensor positions = at::arange(length, tokens.options()).unsqueeze(0);                     // [1, T]
-    at::Tensor hidden = model.forward(tokens, positions, at::Tensor())[0];                        // [T, C]
+    at::Tensor tokens = all.narrow(0, begin, length).unsqueeze(0);             // [1, T]
+    at::Tensor positions = at::arange(length, tokens.options()).unsqueeze(0);  // [1, T]
+    at::Tensor hidden = model.forward(tokens, positions, at::Tensor())[0];     // [T, C]
     int64_t skip = scored - begin;
     at::Tensor fresh = target_log_probabilities(hidden.narrow(0, skip, length - skip), model.output_weight(),
                                                 all.narrow(0, scored + 1, length - skip), kChunk);

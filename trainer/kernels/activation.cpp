@@ -9,7 +9,8 @@ at::Tensor activation_forward(const at::Tensor& gate, const at::Tensor& up) {
   return at::silu(gate).mul_(up);
 }
 
-ActivationGradients activation_backward(const at::Tensor& grad, const at::Tensor& gate, const at::Tensor& up) {
+ActivationGradients activation_backward(const at::Tensor& grad, const at::Tensor& gate,
+                                        const at::Tensor& up) {
   if (!gate.defined()) return {at::Tensor(), at::gelu_backward(grad, up, "tanh")};
   at::Tensor dup = at::silu(gate).mul_(grad);
   return {at::silu_backward(grad * up, gate), dup};

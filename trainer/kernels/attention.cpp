@@ -16,7 +16,8 @@ at::Tensor repeat_heads(const at::Tensor& x, int64_t heads) {
 
 }  // namespace
 
-at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, const at::Tensor& mask) {
+at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                     const at::Tensor& mask) {
   at::Tensor keys = repeat_heads(key, query.size(1)), values = repeat_heads(value, query.size(1));
   if (!mask.defined()) return at::scaled_dot_product_attention(query, keys, values, {}, 0.0, true);
   return at::scaled_dot_product_attention(query, keys, values, mask, 0.0, false);

@@ -14,7 +14,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-at::Tensor flat(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }  // [N, last]
+at::Tensor flat(const at::Tensor& x) {
+  return x.reshape({-1, x.size(-1)});
+}  // [N, last]
 
 at::Tensor apply_linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
   return bias.defined() ? at::linear(input, weight, bias) : at::linear(input, weight);
@@ -41,8 +43,8 @@ LayerGradients linear_backward(const at::Tensor& grad, const at::Tensor& input, 
   return gradients;
 }
 
-// Autograd's inputs, in this order: x, norm weight, norm bias (optional), epsilon, recompute, each layer's weight, then
-// each layer's bias (none of them has one, or all have).
+// Autograd's inputs, in this order: x, norm weight, norm bias (optional), epsilon, recompute, each layer's
+// weight, then each layer's bias (none of them has one, or all have).
 class NormLinear : public torch::autograd::Function<NormLinear> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& norm_weight,
@@ -69,7 +71,8 @@ class NormLinear : public torch::autograd::Function<NormLinear> {
     NormStatistics statistics{saved[3], saved[4]};
     at::Tensor normed = saved[5];
     if (!normed.defined()) {
-      normed = std::get<0>(norm_forward(x, norm_weight, norm_bias, context->saved_data["epsilon"].toDouble()));
+      normed =
+          std::get<0>(norm_forward(x, norm_weight, norm_bias, context->saved_data["epsilon"].toDouble()));
     }
     bool biased = context->saved_data["biased"].toBool();
     size_t layers = grads.size();
@@ -90,8 +93,9 @@ class NormLinear : public torch::autograd::Function<NormLinear> {
 
 class ActivationLinear : public torch::autograd::Function<ActivationLinear> {
  public:
-  static at::Tensor forward(AutogradContext* context, const std::optional<at::Tensor>& gate, const at::Tensor& up,
-                            const at::Tensor& weight, const std::optional<at::Tensor>& bias, bool recompute) {
+  static at::Tensor forward(AutogradContext* context, const std::optional<at::Tensor>& gate,
+                            const at::Tensor& up, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias, bool recompute) {
     at::Tensor maybe_gate = gate.value_or(at::Tensor());
     at::Tensor activated = activation_forward(maybe_gate, up);
     context->save_for_backward({maybe_gate, up, weight, recompute ? at::Tensor() : activated});
@@ -117,8 +121,9 @@ std::optional<at::Tensor> maybe(const at::Tensor& tensor) {
 
 }  // namespace
 
-std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight, const at::Tensor& norm_bias,
-                                    double epsilon, const std::vector<Linear>& layers, Produced produced) {
+std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight,
+                                    const at::Tensor& norm_bias, double epsilon,
+                                    const std::vector<Linear>& layers, Produced produced) {
   variable_list weights, biases;
   for (const Linear& layer : layers) {
     weights.push_back(layer.weight);
@@ -129,8 +134,10 @@ std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_
                            at::TensorList(weights), at::TensorList(biases));
 }
 
-at::Tensor activation_linear(const at::Tensor& gate, const at::Tensor& up, const Linear& layer, Produced produced) {
-  return ActivationLinear::apply(maybe(gate), up, layer.weight, maybe(layer.bias), produced == Produced::kRecompute);
+at::Tensor activation_linear(const at::Tensor& gate, const at::Tensor& up, const Linear& layer,
+                             Produced produced) {
+  return ActivationLinear::apply(maybe(gate), up, layer.weight, maybe(layer.bias),
+                                 produced == Produced::kRecompute);
 }
 
 }  // namespace sextant::trainer

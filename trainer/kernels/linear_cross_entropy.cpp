@@ -8,7 +8,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-at::ScalarType wide_type(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+at::ScalarType wide_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
 
 at::Tensor chunk_log_softmax(const at::Tensor& hidden, const at::Tensor& weight) {
   at::Tensor logits = at::matmul(hidden, weight.t());  // [n, V]
@@ -29,13 +31,13 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
     }
     for (int64_t first = 0; first < hidden.size(0); first += chunk) {
       int64_t count = std::min(chunk, hidden.size(0) - first);
-      at::Tensor part = hidden.narrow(0, first, count);                                    // [n, C]
-      at::Tensor target = targets.narrow(0, first, count).unsqueeze(1);                    // [n, 1]
-      at::Tensor scale = token_weights.narrow(0, first, count).unsqueeze(1).to(wide);      // [n, 1]
-      at::Tensor log_probabilities = chunk_log_softmax(part, weight);                      // [n, V]
+      at::Tensor part = hidden.narrow(0, first, count);                                // [n, C]
+      at::Tensor target = targets.narrow(0, first, count).unsqueeze(1);                // [n, 1]
+      at::Tensor scale = token_weights.narrow(0, first, count).unsqueeze(1).to(wide);  // [n, 1]
+      at::Tensor log_probabilities = chunk_log_softmax(part, weight);                  // [n, V]
       sum.sub_((log_probabilities.gather(1, target) * scale).sum());
       if (!with_gradient) continue;
-      at::Tensor dlogits = log_probabilities.exp_();                                       // [n, V] now probabilities
+      at::Tensor dlogits = log_probabilities.exp_();  // [n, V] now probabilities
       dlogits.scatter_add_(1, target, at::full_like(scale, -1.0)).mul_(scale);
       at::Tensor narrow = dlogits.to(hidden.scalar_type());
       dhidden.narrow(0, first, count).copy_(at::matmul(narrow, weight));
@@ -53,8 +55,12 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
     auto saved = context->get_saved_variables();
     at::Tensor none;
     at::Tensor scale = grads[0];
-    return {saved[0] * scale.to(saved[0].scalar_type()), saved[1] * scale.to(saved[1].scalar_type()), none, none,
-            none,  none};
+    return {saved[0] * scale.to(saved[0].scalar_type()),
+            saved[1] * scale.to(saved[1].scalar_type()),
+            none,
+            none,
+            none,
+            none};
   }
 };
 
@@ -66,8 +72,8 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weig
   return LinearCrossEntropy::apply(hidden, weight, targets, token_weights, chunk, with_gradient);
 }
 
-at::Tensor target_log_probabilities(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                                    int64_t chunk) {
+at::Tensor target_log_probabilities(const at::Tensor& hidden, const at::Tensor& weight,
+                                    const at::Tensor& targets, int64_t chunk) {
   at::NoGradGuard no_gradient;
   at::Tensor result = at::empty({hidden.size(0)}, hidden.options().dtype(wide_type(hidden)));
   for (int64_t first = 0; first < hidden.size(0); first += chunk) {

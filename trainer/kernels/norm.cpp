@@ -8,12 +8,14 @@ namespace sextant::trainer {
 namespace {
 
 // bf16 and half are widened for arithmetic; fp32 and fp64 stay.
-at::Tensor widened(const at::Tensor& x) { return at::isReducedFloatingType(x.scalar_type()) ? x.to(at::kFloat) : x; }
+at::Tensor widened(const at::Tensor& x) {
+  return at::isReducedFloatingType(x.scalar_type()) ? x.to(at::kFloat) : x;
+}
 
 class Norm : public torch::autograd::Function<Norm> {
  public:
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias, double epsilon) {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight, const std::optional<at::Tensor>& bias, double epsilon) {
     at::Tensor maybe_bias = bias.value_or(at::Tensor());
     auto [y, statistics] = norm_forward(x, weight, maybe_bias, epsilon);
     context->save_for_backward({x, weight, maybe_bias, statistics.mean, statistics.reciprocal_spread});

@@ -63,15 +63,17 @@ at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs
     query = rotary(query, inputs.rotary_rows);
     key = rotary(key, inputs.rotary_rows);
   }
-  query = query.transpose(1, 2), key = key.transpose(1, 2), value = value.transpose(1, 2);  // [B, heads, T, D]
+  query = query.transpose(1, 2), key = key.transpose(1, 2),
+  value = value.transpose(1, 2);  // [B, heads, T, D]
   if (inputs.cache != nullptr) {
     key = store(inputs.cache->keys, key, inputs.positions);
     value = store(inputs.cache->values, value, inputs.positions);
   }
-  at::Tensor mixed = attention(query, key, value, inputs.mask);                        // [B, H, T, D]
-  mixed = mixed.transpose(1, 2).reshape({batch, time, heads_ * head_width_});          // [B, T, H D]
+  at::Tensor mixed = attention(query, key, value, inputs.mask);                // [B, H, T, D]
+  mixed = mixed.transpose(1, 2).reshape({batch, time, heads_ * head_width_});  // [B, T, H D]
   at::Tensor output_bias = value_of(output_bias_);
-  return output_bias.defined() ? at::linear(mixed, output_->value, output_bias) : at::linear(mixed, output_->value);
+  return output_bias.defined() ? at::linear(mixed, output_->value, output_bias)
+                               : at::linear(mixed, output_->value);
 }
 
 }  // namespace sextant::trainer

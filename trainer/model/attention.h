@@ -14,10 +14,10 @@ struct LayerCache {
 
 // What attention needs to know of the rows beside their channels.
 struct AttentionInputs {
-  at::Tensor positions;           // [B, T] int64
-  at::Tensor rotary_rows;         // [2, B, T, D/2] cosines and sines at the positions; undefined for gpt2
-  at::Tensor mask;                // [B, 1, T, S] true where a query may look; undefined: causal
-  LayerCache* cache = nullptr;    // when set, keys and values are stored at the positions and read from there
+  at::Tensor positions;         // [B, T] int64
+  at::Tensor rotary_rows;       // [2, B, T, D/2] cosines and sines at the positions; undefined for gpt2
+  at::Tensor mask;              // [B, 1, T, S] true where a query may look; undefined: causal
+  LayerCache* cache = nullptr;  // when set, keys and values are stored at the positions and read from there
 };
 
 // Grouped-query self-attention with its norm before and its output layer after (Ainslie et al. 2023).

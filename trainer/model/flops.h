@@ -6,10 +6,10 @@
 
 namespace sextant::trainer {
 
-// Floating point operations to train one token: 6 M + 12 L A T, where M counts the weights of all matrix multiplies
-// (the output layer too, embeddings not), L layers, A = heads * head width, T context; the second term is attention's
-// scores and mixture, unmasked (Chowdhery et al. 2022, appendix B). Recomputed activations do not count: this is MFU's
-// numerator, not the hardware's work.
+// Floating point operations to train one token: 6 M + 12 L A T, where M counts the weights of all matrix
+// multiplies (the output layer too, embeddings not), L layers, A = heads * head width, T context; the second
+// term is attention's scores and mixture, unmasked (Chowdhery et al. 2022, appendix B). Recomputed
+// activations do not count: this is MFU's numerator, not the hardware's work.
 double training_flops_per_token(const ModelSettings& settings);
 
 // The M above.

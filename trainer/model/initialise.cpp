@@ -39,9 +39,15 @@ void initialise(const ParameterList& parameters, uint64_t run_seed) {
   at::NoGradGuard no_gradient;
   for (const auto& parameter : parameters) {
     switch (parameter->initial) {
-      case Initial::kNormal: fill_normal(*parameter, run_seed); break;
-      case Initial::kZeros: parameter->master.zero_(); break;
-      case Initial::kOnes: parameter->master.fill_(1); break;
+      case Initial::kNormal:
+        fill_normal(*parameter, run_seed);
+        break;
+      case Initial::kZeros:
+        parameter->master.zero_();
+        break;
+      case Initial::kOnes:
+        parameter->master.fill_(1);
+        break;
     }
   }
   parameters.refresh_values();

@@ -6,8 +6,9 @@
 
 namespace sextant::trainer {
 
-// Fills every parameter: the number at a global index is a function of (run seed, parameter name, index), so every
-// layout, device and precision starts from the same weights (fp64 masters agree with fp32 ones to fp32 rounding).
+// Fills every parameter: the number at a global index is a function of (run seed, parameter name, index), so
+// every layout, device and precision starts from the same weights (fp64 masters agree with fp32 ones to fp32
+// rounding).
 void initialise(const ParameterList& parameters, uint64_t run_seed);
 
 }  // namespace sextant::trainer

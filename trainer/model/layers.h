@@ -16,8 +16,8 @@ struct LayerBuilder {
 
   // [out, in], normal with initial_std.
   Parameter& matrix(const std::string& name, int64_t out, int64_t in);
-  // The same for a layer that writes to the residual stream: divided by sqrt(2 layers), so that the stream's variance
-  // does not grow with depth (Radford et al. 2019, section 2.3).
+  // The same for a layer that writes to the residual stream: divided by sqrt(2 layers), so that the stream's
+  // variance does not grow with depth (Radford et al. 2019, section 2.3).
   Parameter& residual_matrix(const std::string& name, int64_t out, int64_t in);
   Parameter& norm(const std::string& name, int64_t width);  // ones
   Parameter& bias(const std::string& name, int64_t width);  // zeros

@@ -26,9 +26,10 @@ struct Parameter {
   double initial_std = 0;
   Decay decay = Decay::kYes;
 
-  at::Tensor master;  // [local shape] fp32 (fp64 in fp64 runs): what the optimizer updates and checkpoints hold
-  at::Tensor value;   // [local shape] compute type, a leaf with gradient: what forward reads; may alias master
-  at::Tensor grad;    // [local shape] master's type, a view of a gradient bucket; empty outside training
+  at::Tensor
+      master;  // [local shape] fp32 (fp64 in fp64 runs): what the optimizer updates and checkpoints hold
+  at::Tensor value;  // [local shape] compute type, a leaf with gradient: what forward reads; may alias master
+  at::Tensor grad;   // [local shape] master's type, a view of a gradient bucket; empty outside training
 
   parallel::Slice slice() const { return placement.local(shape, name); }
 };

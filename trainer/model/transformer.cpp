@@ -11,13 +11,14 @@
 
 namespace sextant::trainer {
 
-Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recompute recompute, Precision precision,
-                         at::Device device)
+Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recompute recompute,
+                         Precision precision, at::Device device)
     : settings_(settings), recompute_(recompute), parameters_(precision, device) {
   bool gpt2 = settings_.kind() == ModelSettings::gpt2;
   LayerBuilder build{settings_, parameters_};
   embedding_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width());
-  if (gpt2) position_embedding_ = &build.matrix("position_embedding.weight", settings_.context(), settings_.width());
+  if (gpt2)
+    position_embedding_ = &build.matrix("position_embedding.weight", settings_.context(), settings_.width());
   for (int layer = 0; layer < settings_.layers(); ++layer) {
     std::string name = fmt::format("blocks.{}", layer);
     blocks_.push_back({Attention(settings_, name + ".attention", parameters_),
@@ -30,12 +31,13 @@ Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recomp
   }
   if (!gpt2) {
     auto type = precision.compute == at::kDouble ? at::kDouble : at::kFloat;
-    rotary_table_ = rotary_table(settings_.context(), settings_.width() / settings_.heads(), settings_.rotary_base(),
-                                 type, device);
+    rotary_table_ = rotary_table(settings_.context(), settings_.width() / settings_.heads(),
+                                 settings_.rotary_base(), type, device);
   }
 }
 
-at::Tensor Transformer::run_block(const Block& block, const at::Tensor& x, const AttentionInputs& inputs) const {
+at::Tensor Transformer::run_block(const Block& block, const at::Tensor& x,
+                                  const AttentionInputs& inputs) const {
   Produced produced = recompute_ == NumericsSettings::selective ? Produced::kRecompute : Produced::kKeep;
   auto segment = [&block, inputs, produced](const at::Tensor& in) {
     at::Tensor between = in + block.attention.forward(in, inputs, produced);
@@ -44,8 +46,8 @@ at::Tensor Transformer::run_block(const Block& block, const at::Tensor& x, const
   return recompute_ == NumericsSettings::full ? recompute(segment, x) : segment(x);
 }
 
-at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& positions, const at::Tensor& documents,
-                                Cache* cache) const {
+at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& positions,
+                                const at::Tensor& documents, Cache* cache) const {
   AttentionInputs inputs;
   inputs.positions = positions;
   if (cache != nullptr) {
@@ -88,9 +90,12 @@ Cache Transformer::make_cache(int64_t rows, int64_t slots) const {
 
 Precision precision_of(NumericsSettings::Compute compute) {
   switch (compute) {
-    case NumericsSettings::fp32: return {at::kFloat, at::kFloat};
-    case NumericsSettings::bf16: return {at::kFloat, at::kBFloat16};
-    case NumericsSettings::fp64: return {at::kDouble, at::kDouble};
+    case NumericsSettings::fp32:
+      return {at::kFloat, at::kFloat};
+    case NumericsSettings::bf16:
+      return {at::kFloat, at::kBFloat16};
+    case NumericsSettings::fp64:
+      return {at::kDouble, at::kDouble};
   }
   return {};
 }

@@ -18,8 +18,8 @@ struct Cache {
   int64_t slots = 0;
 };
 
-// A decoder-only transformer: Llama (Touvron et al. 2023) or GPT-2 (Radford et al. 2019) by its settings, which must
-// be complete (see fill_defaults). One forward pass serves training, evaluation and generation.
+// A decoder-only transformer: Llama (Touvron et al. 2023) or GPT-2 (Radford et al. 2019) by its settings,
+// which must be complete (see fill_defaults). One forward pass serves training, evaluation and generation.
 //
 // B batch, T time, C channels, V vocabulary.
 class Transformer {
@@ -28,8 +28,8 @@ class Transformer {
               at::Device device);
 
   // The last layer's channels after the final norm, [B, T, C].
-  // tokens, positions [B, T] int64; documents [B, T] (undefined: each row is one document). With a cache, keys and
-  // values go to the slots of `positions`, and each query sees the slots up to its own.
+  // tokens, positions [B, T] int64; documents [B, T] (undefined: each row is one document). With a cache,
+  // keys and values go to the slots of `positions`, and each query sees the slots up to its own.
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, const at::Tensor& documents,
                      Cache* cache = nullptr) const;
 

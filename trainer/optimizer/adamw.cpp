@@ -27,7 +27,8 @@ void AdamW::update(double learning_rate) {
     at::Tensor count = at::full({}, static_cast<double>(updates_), at::TensorOptions().dtype(at::kFloat));
     std::vector<at::Tensor> counts(masters.size(), count.to(masters[0].device()));
     at::_fused_adamw_(masters, grads, group.first_moments, group.second_moments, {}, counts, learning_rate,
-                      settings_.beta1(), settings_.beta2(), group.weight_decay, settings_.epsilon(), false, false);
+                      settings_.beta1(), settings_.beta2(), group.weight_decay, settings_.epsilon(), false,
+                      false);
   }
 }
 

@@ -18,7 +18,8 @@ struct OptimizerTensor {
   at::Tensor tensor;
 };
 
-// AdamW with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2; decay multiplied by the learning rate):
+// AdamW with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2; decay multiplied by the learning
+// rate):
 //   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
 //   w = w - lr decay w - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
 // through ATen's fused kernel. Parameters with Decay::kNo are not decayed.

@@ -13,6 +13,8 @@ double global_norm(const std::vector<at::Tensor>& tensors) {
   return std::sqrt(norms.square().sum().item<double>());
 }
 
-double clip_scale(double norm, double limit) { return limit > 0 && norm > limit ? limit / norm : 1.0; }
+double clip_scale(double norm, double limit) {
+  return limit > 0 && norm > limit ? limit / norm : 1.0;
+}
 
 }  // namespace sextant::trainer

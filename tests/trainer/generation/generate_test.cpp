@@ -32,8 +32,10 @@ TEST_P(Generate, LogProbabilitiesAreThoseOfTheTrainingForwardPass) {
     all.insert(all.end(), completions[row].ids.begin(), completions[row].ids.end());
     at::Tensor ids = at::tensor(all, at::kLong).unsqueeze(0);
     int64_t length = ids.size(1) - 1;
-    at::Tensor hidden = model_->forward(ids.narrow(1, 0, length), at::arange(length, at::kLong).unsqueeze(0), {});
-    at::Tensor expected = target_log_probabilities(hidden[0], model_->output_weight(), ids[0].narrow(0, 1, length), 4);
+    at::Tensor hidden =
+        model_->forward(ids.narrow(1, 0, length), at::arange(length, at::kLong).unsqueeze(0), {});
+    at::Tensor expected =
+        target_log_probabilities(hidden[0], model_->output_weight(), ids[0].narrow(0, 1, length), 4);
     for (size_t i = 0; i < 9; ++i) {
       auto position = static_cast<int64_t>(prompts[row].size() + i) - 1;
       EXPECT_NEAR(completions[row].log_probabilities[i], expected[position].item<double>(), 1e-12);

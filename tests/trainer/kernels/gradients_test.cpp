@@ -18,7 +18,9 @@ using testing_harness::wavy;
 using Inputs = std::vector<at::Tensor>;
 
 // A scalar in which every output element has its own weight.
-at::Tensor weigh(const at::Tensor& x) { return (x * wavy(x.sizes(), 0.3)).sum(); }
+at::Tensor weigh(const at::Tensor& x) {
+  return (x * wavy(x.sizes(), 0.3)).sum();
+}
 
 TEST(Gradients, RmsNorm) {
   expect_gradients([](const Inputs& in) { return weigh(norm(in[0], in[1], at::Tensor(), 1e-5)); },
@@ -66,15 +68,19 @@ TEST(Gradients, ActivationLinear) {
 }
 
 TEST(Gradients, Rotary) {
-  at::Tensor table = rotary_table(8, 4, 100.0, at::kDouble, at::kCPU).index_select(1, at::tensor({3, 0, 5, 7}, at::kLong));
+  at::Tensor table =
+      rotary_table(8, 4, 100.0, at::kDouble, at::kCPU).index_select(1, at::tensor({3, 0, 5, 7}, at::kLong));
   at::Tensor rows = table.view({2, 2, 2, 2});  // [2, B, T, D/2]
-  expect_gradients([rows](const Inputs& in) { return weigh(rotary(in[0], rows)); }, {wavy({2, 2, 3, 4}, 0.2)});
+  expect_gradients([rows](const Inputs& in) { return weigh(rotary(in[0], rows)); },
+                   {wavy({2, 2, 3, 4}, 0.2)});
 }
 
 TEST(Gradients, RotaryKeepsLengthsAndRelativeAngles) {
   at::Tensor table = rotary_table(16, 6, 10000.0, at::kDouble, at::kCPU);  // [2, 16, 3]
   at::Tensor q = wavy({1, 1, 1, 6}, 0.4), k = wavy({1, 1, 1, 6}, 1.4);
-  auto at_position = [&](const at::Tensor& x, int64_t p) { return rotary(x, table.narrow(1, p, 1).unsqueeze(1)); };
+  auto at_position = [&](const at::Tensor& x, int64_t p) {
+    return rotary(x, table.narrow(1, p, 1).unsqueeze(1));
+  };
   EXPECT_NEAR(at_position(q, 9).norm().item<double>(), q.norm().item<double>(), 1e-12);
   double near = (at_position(q, 5) * at_position(k, 3)).sum().item<double>();
   double far = (at_position(q, 14) * at_position(k, 12)).sum().item<double>();
@@ -84,9 +90,8 @@ TEST(Gradients, RotaryKeepsLengthsAndRelativeAngles) {
 TEST(Gradients, AttentionWithGroupedHeads) {
   for (bool masked : {false, true}) {
     at::Tensor mask = masked ? document_mask(at::tensor({0, 0, 1, 1}, at::kInt).view({1, 4})) : at::Tensor();
-    expect_gradients(
-        [mask](const Inputs& in) { return weigh(attention(in[0], in[1], in[2], mask)); },
-        {wavy({1, 4, 4, 2}, 0.1), wavy({1, 2, 4, 2}, 0.9), wavy({1, 2, 4, 2}, 2.0)});
+    expect_gradients([mask](const Inputs& in) { return weigh(attention(in[0], in[1], in[2], mask)); },
+                     {wavy({1, 4, 4, 2}, 0.1), wavy({1, 2, 4, 2}, 0.9), wavy({1, 2, 4, 2}, 2.0)});
   }
 }
 
@@ -101,8 +106,10 @@ TEST(Gradients, LinearCrossEntropy) {
 }
 
 TEST(Gradients, LinearCrossEntropyEqualsTheWholeLogits) {
-  at::Tensor hidden = wavy({5, 3}, 0.1), weight = wavy({6, 3}, 0.9), targets = at::tensor({2, 0, 5, 1, 5}, at::kLong);
-  at::Tensor whole = at::log_softmax(at::matmul(hidden, weight.t()), -1).gather(1, targets.unsqueeze(1)).squeeze(1);
+  at::Tensor hidden = wavy({5, 3}, 0.1), weight = wavy({6, 3}, 0.9),
+             targets = at::tensor({2, 0, 5, 1, 5}, at::kLong);
+  at::Tensor whole =
+      at::log_softmax(at::matmul(hidden, weight.t()), -1).gather(1, targets.unsqueeze(1)).squeeze(1);
   at::Tensor chunked = linear_cross_entropy(hidden, weight, targets, at::ones({5}, at::kDouble), 2);
   EXPECT_NEAR(chunked.item<double>(), -whole.sum().item<double>(), 1e-13);
   at::Tensor each = target_log_probabilities(hidden, weight, targets, 2);

@@ -15,7 +15,9 @@ const golden::Json& file() {
   return kFile;
 }
 
-at::Tensor tensor(const golden::Json& list) { return at::tensor(golden::numbers(list), at::kDouble); }
+at::Tensor tensor(const golden::Json& list) {
+  return at::tensor(golden::numbers(list), at::kDouble);
+}
 
 OptimizerSettings settings_of(const golden::Json& entry) {
   OptimizerSettings settings;
@@ -44,7 +46,8 @@ TEST(GoldenOptimizer, AdamW) {
       at::Tensor mean = tensor(entry["after"][step]["mean"]).view(described.shape);
       at::Tensor square = tensor(entry["after"][step]["square"]).view(described.shape);
       EXPECT_LT((optimizer.state()[0].tensor - mean).abs().max().item<double>(), 1e-12) << "update " << step;
-      EXPECT_LT((optimizer.state()[1].tensor - square).abs().max().item<double>(), 1e-10) << "update " << step;
+      EXPECT_LT((optimizer.state()[1].tensor - square).abs().max().item<double>(), 1e-10)
+          << "update " << step;
     }
     EXPECT_EQ(optimizer.updates(), static_cast<int64_t>(entry["gradients"].size()));
   }

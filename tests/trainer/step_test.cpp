@@ -1,0 +1,196 @@
+// Ten optimisation steps against another implementation, and every split of a batch against one rank.
+#include "trainer/step.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "parallel/base/error.h"
+#include "parallel/group_threads.h"
+#include "tests/harness/golden_model.h"
+#include "trainer/optimizer/learning_rate.h"
+
+namespace sextant::trainer {
+namespace {
+
+// Tiny models on fixed batches, as a golden training file describes them.
+struct Scene {
+  golden::Json file;
+  OptimizerSettings settings;
+  int64_t steps;
+
+  explicit Scene(const std::string& name) : file(golden::load(name)) {
+    const auto& described = file["optimizer"];
+    settings.set_learning_rate(described.at("learning_rate"));
+    settings.set_weight_decay(described.at("weight_decay"));
+    settings.set_beta1(described.at("beta1"));
+    settings.set_beta2(described.at("beta2"));
+    settings.set_epsilon(described.at("epsilon"));
+    settings.set_warmup_steps(described.at("warmup_steps"));
+    settings.set_final_fraction(described.at("final_fraction"));
+    settings.set_grad_clip(described.at("grad_clip"));
+    steps = described.at("steps");
+  }
+
+  std::unique_ptr<Transformer> model(Precision precision, NumericsSettings::Recompute recompute) const {
+    auto made =
+        std::make_unique<Transformer>(golden::model_settings(file["model"]), recompute, precision, at::kCPU);
+    golden::set_weights(*made, file["parameters"]);
+    return made;
+  }
+
+  // Rows of a step that slice i of n trains on.
+  data::Batch batch(int64_t step, int64_t i, int64_t n) const {
+    const auto& described = file["steps"][static_cast<size_t>(step)];
+    data::Batch all;
+    all.rows = file["batch_shape"][0];
+    all.time = file["batch_shape"][1];
+    all.tokens = golden::integers(described["tokens"]);
+    all.targets = golden::integers(described["targets"]);
+    all.loss_mask.assign(all.tokens.size(), 1.0f);
+    for (size_t j = 0; j < all.tokens.size(); ++j) {
+      all.positions.push_back(static_cast<int64_t>(j) % all.time);
+    }
+    return all.slice(all.rows / n * i, all.rows / n);
+  }
+};
+
+struct Trained {
+  std::vector<StepReport> reports;
+  std::vector<at::Tensor> masters;
+};
+
+Trained train_ten(const Scene& scene, parallel::Group& group, Precision precision,
+                  NumericsSettings::Recompute recompute, int64_t micro_batch) {
+  auto model = scene.model(precision, recompute);
+  AdamW optimizer(scene.settings, model->parameters());
+  TrainStep step(*model, optimizer, scene.settings, scene.steps, group, 4096);
+  Breakdown breakdown;
+  Trained trained;
+  for (int64_t s = 0; s < scene.steps; ++s) {
+    data::Batch batch = scene.batch(s, group.rank().value(), group.size());
+    trained.reports.push_back(step.run(Step(s), batch, micro_batch, next_token_loss(7), breakdown));
+  }
+  for (const auto& parameter : model->parameters()) trained.masters.push_back(parameter->master.clone());
+  return trained;
+}
+
+constexpr Precision kDouble{at::kDouble, at::kDouble};
+
+class GoldenTraining : public testing::TestWithParam<const char*> {};
+
+TEST_P(GoldenTraining, TenStepsAgree) {
+  Scene scene(GetParam());
+  auto alone = parallel::single_rank_group();
+  Trained trained = train_ten(scene, *alone, kDouble, NumericsSettings::none, 4);
+  for (int64_t s = 0; s < scene.steps; ++s) {
+    const auto& expected = scene.file["steps"][static_cast<size_t>(s)];
+    const StepReport& report = trained.reports[static_cast<size_t>(s)];
+    EXPECT_NEAR(report.loss, expected.at("loss").get<double>(), 1e-9) << "step " << s;
+    EXPECT_NEAR(report.grad_norm, expected.at("grad_norm").get<double>(), 1e-8) << "step " << s;
+    EXPECT_NEAR(report.learning_rate, expected.at("learning_rate").get<double>(), 1e-15) << "step " << s;
+  }
+  auto model = scene.model(kDouble, NumericsSettings::none);
+  size_t i = 0;
+  for (const auto& parameter : model->parameters()) {
+    auto summary = golden::summary(scene.file["final"][parameter->name]);
+    const at::Tensor& master = trained.masters[i++];
+    EXPECT_NEAR(master.norm().item<double>(), summary.l2, 1e-8 * std::max(1.0, summary.l2))
+        << parameter->name;
+    at::Tensor flat = master.reshape({-1});
+    for (size_t j = 0; j < summary.first.size(); ++j) {
+      EXPECT_NEAR(flat[static_cast<int64_t>(j)].item<double>(), summary.first[j], 1e-8) << parameter->name;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, GoldenTraining, testing::Values("training_llama.json", "training_gpt2.json"),
+                         [](const auto& named) {
+                           std::string name = named.param;
+                           return name.substr(0, name.find('.'));
+                         });
+
+// Largest difference of two trained models' weights, relative to the largest weight.
+double weight_difference(const Trained& a, const Trained& b) {
+  double worst = 0;
+  for (size_t i = 0; i < a.masters.size(); ++i) {
+    double scale = b.masters[i].abs().max().item<double>();
+    worst = std::max(worst, (a.masters[i] - b.masters[i]).abs().max().item<double>() / scale);
+  }
+  return worst;
+}
+
+TEST(StepSplits, MicrobatchesRanksAndRecomputeChangeNothing) {
+  Scene scene("training_llama.json");
+  auto alone = parallel::single_rank_group();
+  Trained reference = train_ten(scene, *alone, kDouble, NumericsSettings::none, 4);
+  for (int64_t micro_batch : {1, 2, 3}) {
+    Trained split = train_ten(scene, *alone, kDouble, NumericsSettings::none, micro_batch);
+    EXPECT_LT(weight_difference(split, reference), 1e-10) << "micro batch " << micro_batch;
+  }
+  for (auto recompute : {NumericsSettings::selective, NumericsSettings::full}) {
+    Trained again = train_ten(scene, *alone, kDouble, recompute, 2);
+    EXPECT_LT(weight_difference(again, reference), 1e-10) << NumericsSettings::Recompute_Name(recompute);
+  }
+  for (int64_t ranks : {2, 4}) {
+    for (auto recompute : {NumericsSettings::none, NumericsSettings::full}) {
+      parallel::run_ranks(ranks, [&](parallel::Group& world) {
+        Trained split = train_ten(scene, world, kDouble, recompute, 1);
+        EXPECT_LT(weight_difference(split, reference), 1e-10) << ranks << " ranks";
+        for (size_t s = 0; s < split.reports.size(); ++s) {
+          EXPECT_NEAR(split.reports[s].loss, reference.reports[s].loss, 1e-10);
+          EXPECT_NEAR(split.reports[s].grad_norm, reference.reports[s].grad_norm, 1e-9);
+        }
+      });
+    }
+  }
+}
+
+TEST(StepPrecision, Bf16FollowsFp32) {
+  Scene scene("training_llama.json");
+  auto alone = parallel::single_rank_group();
+  Trained fp32 = train_ten(scene, *alone, {at::kFloat, at::kFloat}, NumericsSettings::none, 2);
+  Trained bf16 = train_ten(scene, *alone, {at::kFloat, at::kBFloat16}, NumericsSettings::none, 2);
+  Trained fp64 = train_ten(scene, *alone, kDouble, NumericsSettings::none, 2);
+  for (size_t s = 0; s < fp32.reports.size(); ++s) {
+    EXPECT_NEAR(fp32.reports[s].loss, fp64.reports[s].loss, 1e-4 * fp64.reports[s].loss) << "step " << s;
+    EXPECT_NEAR(bf16.reports[s].loss, fp32.reports[s].loss, 2e-2 * fp32.reports[s].loss) << "step " << s;
+  }
+}
+
+TEST(StepGuard, ANonFiniteGradientLeavesWeightsAlone) {
+  Scene scene("training_llama.json");
+  auto alone = parallel::single_rank_group();
+  auto model = scene.model(kDouble, NumericsSettings::none);
+  AdamW optimizer(scene.settings, model->parameters());
+  TrainStep step(*model, optimizer, scene.settings, scene.steps, *alone, 4096);
+  Breakdown breakdown;
+  auto poisoned = [](const Transformer& of, const Rows& rows) {
+    LossSum loss = next_token_loss(7)(of, rows);
+    loss.sum = loss.sum * std::numeric_limits<double>::quiet_NaN();
+    return loss;
+  };
+  at::Tensor before = (*model->parameters().begin())->master.clone();
+  StepReport report = step.run(Step(0), scene.batch(0, 0, 1), 4, poisoned, breakdown);
+  EXPECT_FALSE(report.finite);
+  EXPECT_TRUE(at::equal((*model->parameters().begin())->master, before));
+  EXPECT_EQ(optimizer.updates(), 0);
+  // The next step starts from clean sums.
+  report = step.run(Step(0), scene.batch(0, 0, 1), 4, next_token_loss(7), breakdown);
+  EXPECT_TRUE(report.finite);
+  EXPECT_NEAR(report.loss, scene.file["steps"][0].at("loss").get<double>(), 1e-9);
+}
+
+TEST(StepMask, ABatchWithoutTargetsIsRefused) {
+  Scene scene("training_llama.json");
+  auto alone = parallel::single_rank_group();
+  auto model = scene.model(kDouble, NumericsSettings::none);
+  AdamW optimizer(scene.settings, model->parameters());
+  TrainStep step(*model, optimizer, scene.settings, scene.steps, *alone, 4096);
+  Breakdown breakdown;
+  data::Batch batch = scene.batch(0, 0, 1);
+  std::fill(batch.loss_mask.begin(), batch.loss_mask.end(), 0.0f);
+  EXPECT_THROW(step.run(Step(0), batch, 4, next_token_loss(7), breakdown), Error);
+}
+
+}  // namespace
+}  // namespace sextant::trainer
