@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ostream>
 #include <vector>
 
 #include "parallel/group.h"
@@ -10,6 +11,9 @@ namespace sextant::parallel {
 struct VerbCheck {
   const char* name;
   void (*run)(Group& group);
+
+  // How GoogleTest shows it.
+  friend void PrintTo(const VerbCheck& check, std::ostream* out) { *out << check.name; }
 };
 
 // Written once, run over threads (tests/parallel) and under mpirun (tests/mpi).

@@ -116,6 +116,12 @@ void expect_reference(const GradientReducer& reducer, const std::string& what) {
 struct Case {
   int64_t ranks, microbatches, bucket_bytes;
   Recompute recompute;
+
+  std::string name() const {
+    return fmt::format("Ranks{}Microbatches{}Bytes{}{}", ranks, microbatches, bucket_bytes,
+                       recompute == Recompute::kYes ? "Recomputed" : "");
+  }
+  friend void PrintTo(const Case& which, std::ostream* out) { *out << which.name(); }
 };
 
 class Replicate : public testing::TestWithParam<Case> {};
@@ -148,11 +154,8 @@ std::vector<Case> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Layouts, Replicate, testing::ValuesIn(cases()), [](const auto& at) {
-  const Case& c = at.param;
-  return fmt::format("Ranks{}Microbatches{}Bytes{}{}", c.ranks, c.microbatches, c.bucket_bytes,
-                     c.recompute == Recompute::kYes ? "Recomputed" : "");
-});
+INSTANTIATE_TEST_SUITE_P(Layouts, Replicate, testing::ValuesIn(cases()),
+                         [](const auto& which) { return which.param.name(); });
 
 // Leaves in forward order, backward fills the last ones first: all but the one that is never used.
 TEST(ReplicateOverlap, BucketsStartUnderBackwardOnceCountsAreKnown) {
