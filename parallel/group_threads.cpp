@@ -109,13 +109,15 @@ void perform_split(Meeting& meeting) {
 
 class ThreadWork : public Work {
  public:
-  ThreadWork(std::shared_ptr<ThreadHall> hall, std::shared_ptr<Meeting> meeting, const Members& members,
-             Call call)
-      : hall_(std::move(hall)), meeting_(std::move(meeting)), members_(members), call_(call) {}
+  ThreadWork(std::shared_ptr<ThreadHall> hall, std::shared_ptr<Meeting> meeting, size_t place,
+             const Members& members, Call call)
+      : hall_(std::move(hall)), meeting_(std::move(meeting)), place_(place), members_(members), call_(call) {}
+  ~ThreadWork() override { hall_->release(*meeting_, place_); }
 
   void wait() override {
     if (waited_) return;
     hall_->wait(*meeting_, members_, call_);
+    hall_->release(*meeting_, place_);
     waited_ = true;
   }
   bool progress() override { return waited_ || hall_->done(*meeting_); }
@@ -124,6 +126,7 @@ class ThreadWork : public Work {
  private:
   std::shared_ptr<ThreadHall> hall_;
   std::shared_ptr<Meeting> meeting_;
+  size_t place_;
   Members members_;
   Call call_;
   bool waited_ = false;
@@ -214,9 +217,7 @@ class ThreadGroup : public Group {
     const at::Tensor& shown = offer.input.defined() ? offer.input : offer.output;
     offer.signature = fmt::format("{}{}, reduction {}, root {}", verb, shape_text(shown),
                                   static_cast<int>(offer.how), offer.root);
-    auto meeting = hall_->bring(*room_, {-1, -1, call.sequence}, members_.world, index(rank()),
-                                std::move(offer), perform);
-    return std::make_unique<ThreadWork>(hall_, std::move(meeting), members_, call);
+    return bring({-1, -1, call.sequence}, members_.world, index(rank()), std::move(offer), perform, call);
   }
 
   std::unique_ptr<Work> transfer(const char* verb, Rank from, Rank to, Offer offer) {
@@ -224,10 +225,14 @@ class ThreadGroup : public Group {
     Rank peer = sends ? to : from;
     Call call{verb, ++(sends ? sent_ : received_)[index(peer)], peer};
     offer.signature = "a transfer of" + shape_text(sends ? offer.input : offer.output);
-    auto meeting =
-        hall_->bring(*room_, {from.value(), to.value(), call.sequence}, {world_rank(from), world_rank(to)},
-                     sends ? 0 : 1, std::move(offer), perform_transfer);
-    return std::make_unique<ThreadWork>(hall_, std::move(meeting), members_, call);
+    return bring({from.value(), to.value(), call.sequence}, {world_rank(from), world_rank(to)}, sends ? 0 : 1,
+                 std::move(offer), perform_transfer, call);
+  }
+
+  std::unique_ptr<ThreadWork> bring(const ThreadHall::Key& key, const std::vector<Rank>& world, size_t place,
+                                    Offer offer, ThreadHall::Perform perform, Call call) {
+    auto meeting = hall_->bring(*room_, key, world, place, std::move(offer), perform);
+    return std::make_unique<ThreadWork>(hall_, std::move(meeting), place, members_, call);
   }
 
   std::shared_ptr<ThreadHall> hall_;

@@ -82,6 +82,14 @@ bool ThreadHall::done(const Meeting& meeting) const {
   return meeting.done;
 }
 
+void ThreadHall::release(Meeting& meeting, size_t place) {
+  at::Tensor input, output;  // end outside the lock
+  std::lock_guard lock(mutex_);
+  if (!meeting.done) return;
+  std::swap(input, meeting.offers[place].input);
+  std::swap(output, meeting.offers[place].output);
+}
+
 void ThreadHall::poison(Rank rank, const std::string& why) {
   std::lock_guard lock(mutex_);
   if (poison_.empty()) poison_ = fmt::format("rank {} has failed: {}", rank.value(), why);

@@ -63,6 +63,9 @@ class ThreadHall {
   // brought something else, or the deadline is over.
   void wait(const Meeting& meeting, const Members& members, Call call);
   bool done(const Meeting& meeting) const;
+  // Lets go of the tensors that offer `place` brought, once nobody needs them: on the thread that they belong
+  // to, so that their last owner is the rank that made them.
+  void release(Meeting& meeting, size_t place);
 
   // A rank has failed: every wait in the hall throws from now on.
   void poison(Rank rank, const std::string& why);
