@@ -1,5 +1,6 @@
 // `sextant config` as a user runs it.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@ class ConfigCommand : public ::testing::Test {
   ~ConfigCommand() override { std::filesystem::remove_all(folder_); }
 
   Outcome run(const std::string& arguments) const {
-    std::string command = "cd '" + folder_.string() + "' && '" SEXTANT_EXECUTABLE "' " + arguments + " 2>&1";
+    std::string command =
+        fmt::format("cd '{}' && '{}' {} 2>&1", folder_.string(), SEXTANT_EXECUTABLE, arguments);
     FILE* pipe = popen(command.c_str(), "r");
     Outcome outcome;
     std::array<char, 4096> chunk;
@@ -59,14 +61,14 @@ TEST_F(ConfigCommand, ShowsWhatItCanReadAgain) {
 }
 
 TEST_F(ConfigCommand, RefusesWithExitCodeTwo) {
-  write("x.yaml", std::string(kYaml) + "model: {heads: 5, hedas: 4}\n");
+  write("x.yaml", fmt::format("{}model: {{heads: 5, hedas: 4}}\n", kYaml));
   Outcome outcome = run("config show x.yaml run.steps=010");
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_EQ(
       outcome.out,
       "sextant: x.yaml:3:19: model.hedas: unknown key; did you mean heads?\n"
       "command line: run.steps: \"010\" has a leading zero, which some readers take for octal; write 10\n");
-  write("x.yaml", std::string(kYaml) + "model: {heads: 5}\n");
+  write("x.yaml", fmt::format("{}model: {{heads: 5}}\n", kYaml));
   outcome = run("config show x.yaml");
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_EQ(outcome.out,

@@ -42,7 +42,7 @@ TEST(Resume, EqualSettingsGoOn) {
 }
 
 TEST(Resume, WhatMakesAnotherTrainingIsRefusedAllAtOnce) {
-  Run other = some_run();
+  trainer::Run other = some_run();
   other.mutable_run()->set_seed(8);
   other.mutable_model()->set_layers(5);
   std::string message = refusal(saved_with(some_run()), other);
@@ -57,7 +57,7 @@ TEST(Resume, OtherDataOrTokenizerIsRefused) {
 }
 
 TEST(Resume, ScheduleAndLayoutMayChangeAndAreReported) {
-  Run other = some_run();
+  trainer::Run other = some_run();
   other.mutable_optimizer()->set_learning_rate(5e-4);
   other.mutable_run()->set_steps(2000);
   other.mutable_parallel()->set_data(4);
@@ -67,7 +67,7 @@ TEST(Resume, ScheduleAndLayoutMayChangeAndAreReported) {
 }
 
 TEST(Resume, MovedFilesAreNoChange) {
-  Run other = some_run();
+  trainer::Run other = some_run();
   other.mutable_data()->mutable_train(0)->set_prefix("elsewhere");
   other.mutable_run()->set_stop_at(5);
   EXPECT_TRUE(check_resume(saved_with(some_run()), other, 1, 2).changed.empty());
