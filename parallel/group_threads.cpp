@@ -30,7 +30,7 @@ at::Tensor reduced(const Meeting& meeting, Piece piece) {
         total.add_(piece(r));
         break;
       case Reduce::kMax:
-        at::minimum_out(total, total, piece(r).to(total.scalar_type()));
+        at::maximum_out(total, total, piece(r).to(total.scalar_type()));
         break;
       case Reduce::kMin:
         at::minimum_out(total, total, piece(r).to(total.scalar_type()));

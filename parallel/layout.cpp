@@ -72,7 +72,7 @@ Coordinate coordinate_of(const Layout& layout, Rank rank) {
   expect(rank.value() >= 0 && rank.value() < layout.ranks(), "a rank lies within the mesh");
   int64_t rest = rank.value();
   Coordinate at;
-  at.tensor = rest % layout.context;
+  at.tensor = rest % layout.tensor;
   rest /= layout.tensor;
   at.context = rest % layout.context;
   rest /= layout.context;

@@ -137,7 +137,7 @@ void GradientReducer::Parts::sum_late() {
     if (any_late[b] == 0) continue;
     at::Tensor rest = late[b].defined() ? late[b] : at::zeros_like(buckets.flat(b));
     group->all_reduce(rest);
-
+    buckets.flat(b).add_(rest);
     late[b].reset();
   }
 }

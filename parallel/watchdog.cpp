@@ -105,7 +105,7 @@ std::string Vigil::report() const {
     Rank rank(static_cast<int64_t>(member)), among_all = members_.world[member];
     if (rank == members_.rank || (call_.peer && rank != *call_.peer)) continue;
     std::string word = word_of(rank);
-    bool here = call_.peer && word == "waits in " + place();
+    bool here = !call_.peer && word == "waits in " + place();
     (here ? arrived : missing).push_back(among_all);
     if (!here) words += fmt::format("\n    rank {} {}", among_all.value(), word);
   }
