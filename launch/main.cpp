@@ -2,6 +2,7 @@
 #include <exception>
 
 #include "launch/commands.h"
+#include "launch/ranks.h"
 #include "launch/version.h"
 #include "parallel/base/error.h"
 
@@ -24,7 +25,7 @@ int main(int argc, char** argv) {
     int code = app.exit(error);
     return code == 0 || dynamic_cast<const CLI::RuntimeError*>(&error) != nullptr ? code : 2;
   } catch (const sextant::Error& error) {
-    std::fprintf(stderr, "sextant: %s\n", error.what());
+    sextant::launch::report_before_ranks_meet(error);
     return sextant::exit_code(error.kind());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "sextant: internal error: %s\n", error.what());

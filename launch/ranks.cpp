@@ -45,6 +45,13 @@ void report(const std::exception& error) {
   std::fflush(stderr);
 }
 
+void report_before_ranks_meet(const std::exception& error) {
+  if (launcher_rank() == 0) return report(error);
+  // mpirun ends every rank as soon as the first one has left with an error, rank 0 maybe before it has
+  // spoken.
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+}
+
 int run_on_ranks(const std::function<int(parallel::MpiSession&, parallel::Group& world)>& body) {
   parallel::MpiSession session;
   auto world = session.world();
