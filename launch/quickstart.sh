@@ -37,7 +37,8 @@ say() { printf '\n[%(%H:%M:%S)T +%ds] %s\n' -1 "$SECONDS" "$*"; }
 trained_to() {
   local newest
   newest=$(find "$work/pretrain/checkpoints" -maxdepth 1 -name 'step-*' -printf '%f\n' 2>/dev/null | sort | tail -n 1)
-  echo $((10#${newest#step-} + 0))
+  newest=${newest:-step-0}
+  echo $((10#${newest#step-}))
 }
 
 # One sample line of samples.jsonl: the first or the last step's.
@@ -75,11 +76,13 @@ fi
 say "3 of 4: pretraining on two ranks"
 last=$("$sextant" config show --json "$config" | /usr/bin/python3 -c \
   'import json, sys; print(json.load(sys.stdin)["config"]["run"]["steps"])')
-if (($(trained_to) < halfway)); then
+reached=$(trained_to)
+if ((reached < halfway)); then
   bash launch/run.sh -n 2 -- pretrain "$config" run.stop_at=$halfway
   say "stopped at step $halfway on purpose; the same command goes on from its checkpoint"
 fi
-if (($(trained_to) < last)); then
+reached=$(trained_to)
+if ((reached < last)); then
   bash launch/run.sh -n 2 -- pretrain "$config"
 else
   echo "$work/pretrain has reached step $last"
@@ -101,7 +104,7 @@ cat <<TEXT
 
 The run folder is $work/pretrain: metrics.jsonl, checkpoints, samples.jsonl, TensorBoard's events, config.yaml.
 Try next:
-  $sextant generate --checkpoint $work/pretrain --prompt "Music " --tokens 60
+  $sextant generate --checkpoint $work/pretrain --prompt "A musical" --tokens 60
   $sextant checkpoint inspect $work/pretrain
   mpirun -n 2 $sextant pretrain $config run.folder=runs/longer run.steps=2000
   $sextant config show $config --origins
