@@ -42,6 +42,9 @@ out="$(cd "$out" && pwd)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
+# Golden values are read from the checkout that this script lies in, not from where the tests were built.
+checkout="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+
 # --- PyTorch's libraries and, beside it, those of the nvidia packages; then the few that came along
 torch_folders="$(python3 - <<'P'
 import pathlib
@@ -56,7 +59,7 @@ P
 ours() {
   local pmix="$package/lib/x86_64-linux-gnu/pmix2"
   env LD_LIBRARY_PATH="$torch_folders:$package/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
-    OPAL_PREFIX="$package" PMIX_PKGLIBDIR="$pmix/lib/pmix" PMIX_PKGDATADIR="$pmix/share/pmix" \
+    SEXTANT_CHECKOUT="$checkout" OPAL_PREFIX="$package" PMIX_PKGLIBDIR="$pmix/lib/pmix" PMIX_PKGDATADIR="$pmix/share/pmix" \
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated OMPI_MCA_btl=self,vader \
     OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1 \
     OMPI_MCA_hwloc_base_binding_policy=none PATH="$package/bin:$PATH" "$@"
