@@ -29,10 +29,11 @@ int share_out_threads(int64_t ranks_on_machine) {
   int threads = 0;
   if (const char* given = std::getenv("OMP_NUM_THREADS")) threads = std::atoi(given);
   if (threads < 1) {
-    int cores = cores_allowed();
-    bool bound =
-        cores < static_cast<int>(std::thread::hardware_concurrency());  // mpirun dealt the cores out itself
-    threads = bound ? cores : std::max(1, cores / static_cast<int>(std::max<int64_t>(1, ranks_on_machine)));
+    // mpirun may have bound this rank to a core or a socket: it shares that with its part of the ranks only.
+    int64_t cores = cores_allowed();
+    int64_t all = std::max<int64_t>(cores, std::thread::hardware_concurrency());
+    int64_t sharing = std::max<int64_t>(1, (ranks_on_machine * cores + all - 1) / all);
+    threads = static_cast<int>(std::max<int64_t>(1, cores / sharing));
   }
   at::set_num_threads(threads);
   at::set_num_interop_threads(1);
