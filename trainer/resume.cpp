@@ -16,8 +16,8 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 // What decides the training's answer: sections, or single keys.
-constexpr std::array<std::string_view, 6> kMustStay = {
-    "model.", "run.seed", "run.global_batch", "data.packing", "data.shuffle", "optimizer.kind"};
+constexpr std::array<std::string_view, 6> kMustStay = {"model.",       "run.seed",     "run.global_batch",
+                                                       "data.packing", "data.shuffle", "optimizer.kind"};
 // Where files lie and how the run is watched; contents are compared by fingerprint.
 constexpr std::array<std::string_view, 4> kSilent = {"run.folder", "run.stop_at", "data.",
                                                      "model.initial_std"};

@@ -86,7 +86,8 @@ TEST(GpuStep, FollowsTheCpu) {
       losses[which].push_back(step.run(Step(s), batch, 1, next_token_loss(8), breakdown).loss);
     }
   }
-  for (size_t s = 0; s < 10; ++s) EXPECT_NEAR(losses[1][s], losses[0][s], 1e-3 * losses[0][s]) << "step " << s;
+  for (size_t s = 0; s < 10; ++s)
+    EXPECT_NEAR(losses[1][s], losses[0][s], 1e-3 * losses[0][s]) << "step " << s;
   EXPECT_LT(losses[1][9], losses[1][0]);
 }
 
