@@ -3,6 +3,18 @@
 #include <cmath>
 
 namespace sextant::trainer {
+namespace {
+
+Parameter& undecayed(ParameterList& parameters, const std::string& name, int64_t width, Initial initial) {
+  Parameter described;
+  described.name = name;
+  described.shape = {width};
+  described.initial = initial;
+  described.decay = Decay::kNo;
+  return parameters.add(std::move(described));
+}
+
+}  // namespace
 
 Parameter& LayerBuilder::matrix(const std::string& name, int64_t out, int64_t in) {
   Parameter described;
@@ -19,21 +31,11 @@ Parameter& LayerBuilder::residual_matrix(const std::string& name, int64_t out, i
 }
 
 Parameter& LayerBuilder::norm(const std::string& name, int64_t width) {
-  Parameter described;
-  described.name = name;
-  described.shape = {width};
-  described.initial = Initial::kOnes;
-  described.decay = Decay::kNo;
-  return parameters.add(std::move(described));
+  return undecayed(parameters, name, width, Initial::kOnes);
 }
 
 Parameter& LayerBuilder::bias(const std::string& name, int64_t width) {
-  Parameter described;
-  described.name = name;
-  described.shape = {width};
-  described.initial = Initial::kZeros;
-  described.decay = Decay::kNo;
-  return parameters.add(std::move(described));
+  return undecayed(parameters, name, width, Initial::kZeros);
 }
 
 }  // namespace sextant::trainer
