@@ -1,6 +1,7 @@
 #include "trainer/model/parameter.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace sextant::trainer {
 
