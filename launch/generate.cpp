@@ -60,6 +60,7 @@ void generate(const Options& options) {
   std::vector<std::string> prompts = all_prompts(options);
   StoredModel stored = load_model(options.checkpoint);
   std::vector<std::vector<int32_t>> ids;
+  ids.reserve(prompts.size());
   for (const std::string& prompt : prompts) ids.push_back(stored.tokenizer.encode(prompt));
   trainer::GenerationSettings settings = options.settings;
   if (!options.ignore_end) settings.stop_token = stored.tokenizer.end_of_text();

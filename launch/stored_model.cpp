@@ -1,5 +1,7 @@
 #include "launch/stored_model.h"
 
+#include <utility>
+
 #include "launch/machine.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/state.h"
@@ -13,13 +15,12 @@ StoredModel load_model(const std::filesystem::path& folder) {
   const trainer::Run& config = reader.manifest().config();
   trainer::Precision precision = trainer::precision_of(config.numerics().compute());
   if (device.is_cpu() && precision.compute == at::kBFloat16) precision.compute = at::kFloat;
-  StoredModel stored{reader.folder(),
-                     std::make_unique<trainer::Transformer>(config.model(), trainer::NumericsSettings::none,
-                                                            precision, device),
-                     data::Tokenizer::from_json(reader.side_file("tokenizer.json"),
-                                                (reader.folder() / "tokenizer.json").string())};
-  trainer::restore_weights(reader, stored.model->parameters());
-  return stored;
+  auto model = std::make_unique<trainer::Transformer>(config.model(), trainer::NumericsSettings::none,
+                                                      precision, device);
+  trainer::restore_weights(reader, model->parameters());
+  return {reader.folder(), std::move(model),
+          data::Tokenizer::from_json(reader.side_file("tokenizer.json"),
+                                     (reader.folder() / "tokenizer.json").string())};
 }
 
 }  // namespace sextant::launch

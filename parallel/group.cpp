@@ -1,6 +1,7 @@
 #include "parallel/group.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cstring>
 

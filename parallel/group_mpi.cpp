@@ -1,6 +1,7 @@
 #include "parallel/group_mpi.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <sched.h>
 

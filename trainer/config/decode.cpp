@@ -21,6 +21,7 @@ bool is_message(const FieldDescriptor& field) {
 
 std::vector<std::string> keys_of(const pb::Descriptor& section) {
   std::vector<std::string> keys;
+  keys.reserve(static_cast<size_t>(section.field_count()));
   for (int i = 0; i < section.field_count(); ++i) keys.push_back(section.field(i)->name());
   return keys;
 }

@@ -1,6 +1,10 @@
 #include "trainer/kernels/linear_cross_entropy.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
 
 namespace sextant::trainer {
 namespace {
@@ -54,7 +58,7 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     auto saved = context->get_saved_variables();
     at::Tensor none;
-    at::Tensor scale = grads[0];
+    const at::Tensor& scale = grads[0];
     return {saved[0] * scale.to(saved[0].scalar_type()),
             saved[1] * scale.to(saved[1].scalar_type()),
             none,

@@ -1,5 +1,6 @@
 // Logits, losses and gradients of our models against Hugging Face transformers' in fp64.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "tests/harness/golden_model.h"
