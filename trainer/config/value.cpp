@@ -19,6 +19,7 @@ using pb::FieldDescriptor;
 
 std::vector<std::string> names_of(const pb::EnumDescriptor& choices) {
   std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(choices.value_count()));
   for (int i = 0; i < choices.value_count(); ++i) names.push_back(choices.value(i)->name());
   return names;
 }
