@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "tests/harness/checkout.h"
 
 // Reads the golden files under tests/golden: values made by other implementations (tests/golden/README.md).
 namespace sextant::golden {
@@ -15,10 +16,7 @@ using Json = nlohmann::json;
 
 // tests/golden/NAME, parsed. Throws when it is missing or no JSON.
 inline Json load(const std::string& name) {
-  // The GPU tests run on another machine than the one that built them: check.sh says where the checkout is.
-  const char* elsewhere = std::getenv("SEXTANT_CHECKOUT");
-  const std::string root = elsewhere != nullptr ? elsewhere : SEXTANT_SOURCE_DIR;
-  const std::string path = root + "/tests/golden/" + name;
+  const std::string path = harness::checkout() / "tests/golden" / name;
   std::ifstream file(path);
   if (!file) throw std::runtime_error(path + ": can not be read; the scripts beside it make it again");
   return Json::parse(file);

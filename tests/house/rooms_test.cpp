@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/harness/checkout.h"
+
 // What keeps the house in order: who may include whom, and how long a file may be.
 namespace {
 
@@ -33,7 +35,7 @@ struct SourceFile {
 
 std::vector<SourceFile> read_folder(const std::string& folder) {
   std::vector<SourceFile> files;
-  fs::path root = SEXTANT_SOURCE_DIR;
+  fs::path root = sextant::harness::checkout();
   if (!fs::exists(root / folder)) return files;
   for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
     std::string kind = entry.path().extension();

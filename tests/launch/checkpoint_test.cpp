@@ -10,6 +10,7 @@
 #include <string>
 
 #include "parallel/group_threads.h"
+#include "tests/harness/checkout.h"
 #include "tests/trainer/checkpoint/state.h"
 
 namespace sextant::launch {
@@ -24,7 +25,7 @@ struct Outcome {
 };
 
 Outcome run(const std::string& arguments) {
-  std::string command = std::string(SEXTANT_EXECUTABLE) + " checkpoint " + arguments + " 2>&1";
+  std::string command = harness::executable().string() + " checkpoint " + arguments + " 2>&1";
   FILE* pipe = ::popen(command.c_str(), "r");
   std::string output;
   std::array<char, 4096> part{};

@@ -11,6 +11,8 @@
 #include <fstream>
 #include <string>
 
+#include "tests/harness/checkout.h"
+
 namespace sextant::launch {
 namespace {
 
@@ -29,7 +31,7 @@ class ConfigCommand : public ::testing::Test {
 
   Outcome run(const std::string& arguments) const {
     std::string command =
-        fmt::format("cd '{}' && '{}' {} 2>&1", folder_.string(), SEXTANT_EXECUTABLE, arguments);
+        fmt::format("cd '{}' && '{}' {} 2>&1", folder_.string(), harness::executable().string(), arguments);
     FILE* pipe = popen(command.c_str(), "r");
     Outcome outcome;
     std::array<char, 4096> chunk;

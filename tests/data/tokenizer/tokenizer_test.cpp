@@ -13,6 +13,7 @@
 #include "data/tokenizer/split_pattern.h"
 #include "parallel/base/error.h"
 #include "tests/data/tokenizer/small_definition.h"
+#include "tests/harness/checkout.h"
 
 namespace sextant::data {
 namespace {
@@ -156,7 +157,7 @@ TEST(Tokenizer, AMissingFileIsNamed) {
 
 // tests/golden/tokenizer/make_golden.py wrote these ids with Hugging Face's tokenizers.
 TEST(Tokenizer, GivesTheIdsOfHuggingFace) {
-  const std::filesystem::path folder = std::filesystem::path(SEXTANT_SOURCE_DIR) / "tests/golden/tokenizer";
+  const std::filesystem::path folder = harness::checkout() / "tests/golden/tokenizer";
   std::ifstream file(folder / "ids.json");
   auto golden = nlohmann::json::parse(file);
   size_t compared = 0;

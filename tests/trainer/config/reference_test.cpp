@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "tests/harness/checkout.h"
 #include "tests/trainer/config/config_text.h"
 #include "trainer/config/field.h"
 
@@ -13,7 +14,7 @@ namespace sextant::trainer {
 namespace {
 
 std::string committed(const std::string& path) {
-  std::ifstream stream(std::string(SEXTANT_SOURCE_DIR) + "/" + path, std::ios::binary);
+  std::ifstream stream(harness::checkout() / path, std::ios::binary);
   std::ostringstream text;
   text << stream.rdbuf();
   return text.str();

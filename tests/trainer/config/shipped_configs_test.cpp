@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/harness/checkout.h"
 #include "tests/trainer/config/config_text.h"
 #include "trainer/config/yaml_writer.h"
 
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 
 std::vector<fs::path> shipped() {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SEXTANT_SOURCE_DIR) / "configs")) {
+  for (const auto& entry : fs::recursive_directory_iterator(harness::checkout() / "configs")) {
     std::string extension = entry.path().extension();
     if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml"))
       files.push_back(entry.path());

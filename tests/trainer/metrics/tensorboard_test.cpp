@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/harness/checkout.h"
+
 namespace sextant::trainer {
 namespace {
 
@@ -19,7 +21,7 @@ std::string bytes_of(const std::filesystem::path& path) {
 
 // The bytes behind lines of hexadecimal digits.
 std::string golden(const std::string& name) {
-  std::string digits = bytes_of(std::filesystem::path(SEXTANT_SOURCE_DIR) / "tests/golden" / name);
+  std::string digits = bytes_of(harness::checkout() / "tests/golden" / name);
   std::erase(digits, '\n');
   std::string bytes;
   for (size_t at = 0; at + 1 < digits.size(); at += 2) {
