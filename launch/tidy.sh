@@ -44,7 +44,7 @@ done
 ((${#known[@]} > 0)) || { echo "tidy: no sources to read"; exit 0; }
 echo "tidy: reading ${#known[@]} sources"
 # shellcheck disable=SC2016  # the inner bash expands these
-one='"$0" -p build/tidy --quiet --extra-arg=-include --extra-arg="$PWD/cmake/clang_tidy_source_location.h" "$1" 2>/dev/null || { echo "tidy: $1" >&2; exit 1; }'
+one='"$0" -p build/tidy --quiet --extra-arg=-include --extra-arg="$PWD/cmake/clang_source_location.h" "$1" 2>/dev/null || { echo "tidy: $1" >&2; exit 1; }'
 if ! printf '%s\0' "${known[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c "$one" "$tidy"; then
   echo "tidy: see the findings above" >&2
   exit 1

@@ -1,4 +1,4 @@
-// Read by clang-tidy alone (launch/tidy.sh): clang 14 lacks the builtin that libstdc++ makes
+// Read by clang 14 alone (launch/tidy.sh, the preset fuzz): it lacks the builtin that libstdc++ makes
 // std::source_location of.
 #pragma once
 namespace std {
