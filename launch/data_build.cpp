@@ -11,6 +11,7 @@
 
 #include "data/shard_build.h"
 #include "launch/data.h"
+#include "launch/tokenizer_choice.h"
 
 namespace sextant::launch {
 namespace {
@@ -74,7 +75,8 @@ class ProgressBar {
 };
 
 struct Options {
-  std::string tokenizer, output;
+  TokenizerChoice tokenizer;
+  std::string output;
   std::vector<std::string> files;
   data::BuildSettings build;
   bool no_end_of_text = false;
@@ -85,7 +87,8 @@ std::string sums_of(const std::string& prefix, int64_t documents, int64_t tokens
 }
 
 void build(const Options& options) {
-  data::Tokenizer tokenizer = data::Tokenizer::load(options.tokenizer);
+  data::Tokenizer tokenizer = options.tokenizer.load();
+  warn_of_missing_bytes(tokenizer);
   data::BuildSettings settings = options.build;
   settings.output = options.output;
   settings.end = options.no_end_of_text ? data::DocumentEnd::kNothing : data::DocumentEnd::kEndOfText;
@@ -116,7 +119,9 @@ void add_data_build(CLI::App& data) {
   data::BuildSettings& build_settings = options->build;
   CLI::App* command =
       data.add_subcommand("build", "Encode documents into a token shard: PREFIX.bin and PREFIX.idx.");
-  command->add_option("--tokenizer", options->tokenizer, "The tokenizer.json to encode with")->required();
+  options->tokenizer
+      .add_to(*command, "What to encode with: a tokenizer.json, a folder that holds one, or a .tiktoken file")
+      ->required();
   command->add_option("--output", options->output, "PREFIX of the shard; the run's data.train takes the same")
       ->required();
   command->add_option("files", options->files, "Text or JSON lines, plain, gzip or zstd")->required();

@@ -12,12 +12,14 @@
 #include "data/token_shard.h"
 #include "data/tokenizer/tokenizer.h"
 #include "launch/data.h"
+#include "launch/tokenizer_choice.h"
 
 namespace sextant::launch {
 namespace {
 
 struct Options {
-  std::string prefix, tokenizer;
+  std::string prefix;
+  TokenizerChoice tokenizer;
   int64_t samples = 3;
   int64_t sample_tokens = 48;
   bool as_json = false;
@@ -87,7 +89,7 @@ void print_table(const data::TokenShard& shard, const data::ShardSummary& summar
 
 void inspect(const Options& options) {
   std::optional<data::Tokenizer> tokenizer;
-  if (!options.tokenizer.empty()) tokenizer = data::Tokenizer::load(options.tokenizer);
+  if (!options.tokenizer.file.empty()) tokenizer = options.tokenizer.load();
   data::TokenShard shard(options.prefix);
   if (options.verify) shard.verify();
   std::vector<Sample> samples;
@@ -105,8 +107,8 @@ void add_data_inspect(CLI::App& data) {
   CLI::App* command =
       data.add_subcommand("inspect", "Show a token shard's counts and some of its documents.");
   command->add_option("prefix", options->prefix, "PREFIX of the shard, without .bin or .idx")->required();
-  command->add_option("--tokenizer", options->tokenizer,
-                      "The tokenizer.json to decode samples with; without: ids");
+  options->tokenizer.add_to(
+      *command, "What to decode samples with: a tokenizer.json, a folder or a .tiktoken file; without: ids");
   command->add_option("--samples", options->samples, "Documents to show")
       ->check(CLI::Range(int64_t{0}, int64_t{1000000}))
       ->capture_default_str();

@@ -74,7 +74,8 @@ class Pretraining {
   void complete_config() {
     parallel::together(world_, [&] {
       trainer::check(trainer::complaints(config_, world_.size()), origins_);
-      tokenizer_.emplace(data::Tokenizer::load(config_.data().tokenizer()));
+      tokenizer_.emplace(
+          data::Tokenizer::load(config_.data().tokenizer(), config_.data().tokenizer_pattern()));
       trainer::fill_defaults(config_, tokenizer_->vocabulary());
       trainer::check(trainer::complaints(config_, world_.size()), origins_);
       trainer::check(trainer::vocabulary_complaints(config_.model(), tokenizer_->vocabulary()), origins_);

@@ -40,7 +40,7 @@ packages=(
   g++ cmake ninja-build ccache pkg-config git python3-venv
   libopenmpi-dev openmpi-bin openssh-client
   libprotobuf-dev protobuf-compiler libyaml-cpp-dev libcli11-dev libfmt-dev
-  nlohmann-json3-dev libsimdjson-dev libpcre2-dev libxxhash-dev libzstd-dev zlib1g-dev
+  nlohmann-json3-dev libsimdjson-dev libpcre2-dev libicu-dev libxxhash-dev libzstd-dev zlib1g-dev
   libssl-dev librandom123-dev libisal-dev libgtest-dev libgmock-dev
   clang-format clang-tidy dict-gcide
 )

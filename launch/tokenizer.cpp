@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include "data/tokenizer/split_pattern.h"
 #include "data/tokenizer/tokenizer.h"
 #include "launch/commands.h"
+#include "launch/tokenizer_choice.h"
 #include "parallel/base/error.h"
 
 namespace sextant::launch {
@@ -23,6 +25,7 @@ namespace {
 using data::Tokenizer;
 
 constexpr double kMegabyte = 1e6;
+constexpr const char* kTokenizerHelp = "A tokenizer.json, a folder that holds one, or a .tiktoken file";
 
 // A line on stderr that is refreshed on a terminal and written now and then elsewhere.
 class Progress {
@@ -141,7 +144,8 @@ void train(TrainOptions options) {
   }
 }
 
-void warn_about_missing_bytes(const Tokenizer& tokenizer, std::string_view text) {
+// How much of the text has no token.
+void warn_of_lost_bytes(const Tokenizer& tokenizer, std::string_view text) {
   size_t lost = 0;
   for (uint8_t byte : tokenizer.missing_bytes()) {
     lost += static_cast<size_t>(std::count(text.begin(), text.end(), static_cast<char>(byte)));
@@ -152,12 +156,28 @@ void warn_about_missing_bytes(const Tokenizer& tokenizer, std::string_view text)
   }
 }
 
-void encode(const std::string& tokenizer_file, const std::string& file, data::SpecialText special_text) {
-  Tokenizer tokenizer = Tokenizer::load(tokenizer_file);
-  std::string text = read_input(file);
-  warn_about_missing_bytes(tokenizer, text);
+struct CodeOptions {
+  TokenizerChoice tokenizer;
+  std::string file = "-";
+  bool recognise_special = false;
+  std::vector<std::string> allowed, refused;
+};
+
+// "all", "none", or names.
+data::SpecialChoice choice_of(const std::vector<std::string>& given) {
+  using Which = data::SpecialChoice::Which;
+  if (given.empty() || given == std::vector<std::string>{"none"}) return {};
+  if (given == std::vector<std::string>{"all"}) return {Which::kAll, {}};
+  return {Which::kListed, given};
+}
+
+void encode(const CodeOptions& options) {
+  Tokenizer tokenizer = options.tokenizer.load();
+  std::string text = read_input(options.file);
+  warn_of_lost_bytes(tokenizer, text);
   std::vector<int32_t> ids;
-  tokenizer.encode(text, ids, special_text);
+  auto allowed = choice_of(options.recognise_special ? std::vector<std::string>{"all"} : options.allowed);
+  tokenizer.encode(text, ids, allowed, choice_of(options.refused));
   fmt::memory_buffer line;
   for (int32_t id : ids) {
     if (line.size() > 0) line.push_back(' ');
@@ -194,19 +214,22 @@ std::vector<int32_t> parse_ids(std::string_view text, const std::string& file) {
   return ids;
 }
 
-void decode(const std::string& tokenizer_file, const std::string& file) {
-  Tokenizer tokenizer = Tokenizer::load(tokenizer_file);
-  write_out(tokenizer.decode(parse_ids(read_input(file), file)));
+void decode(const CodeOptions& options) {
+  Tokenizer tokenizer = options.tokenizer.load();
+  write_out(tokenizer.decode(parse_ids(read_input(options.file), options.file), data::Decoded::kWhole));
 }
 
-void inspect(const std::string& tokenizer_file) {
-  Tokenizer tokenizer = Tokenizer::load(tokenizer_file);
+void inspect(const TokenizerChoice& choice) {
+  Tokenizer tokenizer = choice.load();
   auto end = tokenizer.end_of_text();
   std::string out = fmt::format("tokens         {}\n", tokenizer.vocabulary());
   out += end ? fmt::format("end of text    {} {}\n", *end, tokenizer.token_bytes(*end))
              : "end of text    none\n";
   out += fmt::format("missing bytes  {}\n", tokenizer.missing_bytes().size());
   out += fmt::format("fingerprint    {:016x}\n", tokenizer.fingerprint());
+  auto special = tokenizer.special_tokens();
+  out += fmt::format("special        {}\n", special.size());
+  for (int32_t id : special) out += fmt::format("  {:>8}  {}\n", id, tokenizer.token_bytes(id));
   write_out(out);
 }
 
@@ -239,15 +262,10 @@ void add_train(CLI::App& parent) {
   command->callback([options] { train(*options); });
 }
 
-struct CodeOptions {
-  std::string tokenizer, file = "-";
-  bool recognise_special = false;
-};
-
 CLI::App* add_coding(CLI::App& parent, const char* name, const char* what,
                      const std::shared_ptr<CodeOptions>& options) {
   auto* command = parent.add_subcommand(name, what);
-  command->add_option("--tokenizer", options->tokenizer, "A tokenizer.json")->required();
+  options->tokenizer.add_to(*command, kTokenizerHelp)->required();
   command->add_option("file", options->file, "What to read; standard input where it is - or left out");
   return command;
 }
@@ -264,21 +282,34 @@ void add_tokenizer(CLI::App& app) {
 
   auto options = std::make_shared<CodeOptions>();
   auto* encoding = add_coding(*command, "encode", "Write a file's ids as one line", options);
-  encoding->add_flag("--recognise-special", options->recognise_special,
-                     "Special tokens written out in the text become their ids");
-  encoding->footer("Example:\n  sextant tokenizer encode --tokenizer tokenizer.json page.txt > page.ids");
-  encoding->callback([options] {
-    encode(options->tokenizer, options->file,
-           options->recognise_special ? data::SpecialText::kRecognised : data::SpecialText::kOrdinary);
-  });
+  auto* recognise = encoding->add_flag("--recognise-special", options->recognise_special,
+                                       "The same as --allow-special all");
+  encoding
+      ->add_option("--allow-special", options->allowed,
+                   "Special tokens whose text becomes their id: all, none, or one of them; may be repeated. "
+                   "The text of others is text like any other")
+      ->allow_extra_args(false)
+      ->excludes(recognise)
+      ->type_name("TOKEN");
+  encoding
+      ->add_option("--refuse-special", options->refused,
+                   "Special tokens whose text is an error: all (that are not allowed), none, or one of them; "
+                   "may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("TOKEN");
+  encoding->footer(
+      "Examples:\n"
+      "  sextant tokenizer encode --tokenizer tokenizer.json page.txt > page.ids\n"
+      "  sextant tokenizer encode --tokenizer cl100k_base.tiktoken --refuse-special all page.txt");
+  encoding->callback([options] { encode(*options); });
 
   auto* decoding =
       add_coding(*command, "decode", "Write the bytes that ids stand for, nothing added", options);
   decoding->footer("Example:\n  sextant tokenizer decode --tokenizer tokenizer.json page.ids > page.txt");
-  decoding->callback([options] { decode(options->tokenizer, options->file); });
+  decoding->callback([options] { decode(*options); });
 
   auto* inspecting = command->add_subcommand("inspect", "Say what a tokenizer holds");
-  inspecting->add_option("--tokenizer", options->tokenizer, "A tokenizer.json")->required();
+  options->tokenizer.add_to(*inspecting, kTokenizerHelp)->required();
   inspecting->footer("Example:\n  sextant tokenizer inspect --tokenizer tokenizer.json");
   inspecting->callback([options] { inspect(options->tokenizer); });
 }

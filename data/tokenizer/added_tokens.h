@@ -21,22 +21,27 @@ class AddedTokens {
     }
   }
 
-  bool empty() const { return empty_; }
+  bool empty() const { return count_ == 0; }
+
+  struct Found {
+    const AddedToken* token = nullptr;  // none: there is no further one
+    size_t begin = 0, end = 0;          // with the white space that it takes along
+    size_t next = 0;                    // where the search goes on
+  };
+  // The first token from `from` on; white space before `done` is taken already.
+  Found find(std::string_view all, size_t from, size_t done) const;
 
   // Calls text(std::string_view) for the stretches between tokens and token(int32_t id) for each token, in
   // order.
   template <class Text, class Token>
   void cut(std::string_view all, Text&& text, Token&& token) const {
     size_t done = 0;
-    for (size_t at = 0; !empty_ && at < all.size();) {
-      const AddedToken* found = starting_at(all, at);
-      if (found == nullptr) {
-        ++at;
-        continue;
+    if (count_ > 0) {
+      for (Found found = find(all, 0, 0); found.token != nullptr; found = find(all, found.next, done)) {
+        if (found.begin > done) text(all.substr(done, found.begin - done));
+        token(found.token->id);
+        done = found.end;
       }
-      if (at > done) text(all.substr(done, at - done));
-      token(found->id);
-      done = at += found->text.size();
     }
     if (done < all.size()) text(all.substr(done));
   }
@@ -49,9 +54,13 @@ class AddedTokens {
     }
     return nullptr;
   }
+  // The first place from `at` on where a token may start.
+  size_t candidate(std::string_view all, size_t at) const;
 
   std::array<std::vector<AddedToken>, 256> by_first_byte_;  // longest first
-  bool empty_ = true;
+  std::array<char, 256> starts_{};                          // whether a token starts with the byte
+  std::vector<char> first_bytes_;                           // the same as a list
+  size_t count_ = 0;
 };
 
 }  // namespace sextant::data

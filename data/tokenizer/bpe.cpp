@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "data/tokenizer/byte_alphabet.h"
+#include "data/tokenizer/utf8.h"
 #include "parallel/base/error.h"
 
 namespace sextant::data {
@@ -21,26 +23,58 @@ uint64_t queue_entry(int32_t rank, int32_t place) {
 
 }  // namespace
 
-Bpe::Bpe(const TokenizerDefinition& definition) : merges_(definition.merges.size()) {
+Bpe::Bpe(const TokenizerDefinition& definition)
+    : alphabet_(definition.alphabet),
+      unknown_(definition.characters.unknown),
+      one_unknown_a_run_(definition.characters.one_unknown_a_run),
+      merges_(definition.merges.size()) {
   byte_ids_.fill(-1);
   std::vector<char> added(definition.tokens.size(), 0);
   for (const AddedToken& token : definition.added) added[static_cast<size_t>(token.id)] = 1;
+  if (alphabet_ == Alphabet::kBytes) {
+    learn_bytes(definition, added);
+  } else {
+    learn_characters(definition);
+  }
+  for (size_t id = 0; id < definition.tokens.size(); ++id) {
+    if (definition.whole_pieces == WholePieces::kLookUp && !added[id] && !definition.tokens[id].empty()) {
+      whole_.emplace(definition.tokens[id], static_cast<int32_t>(id));
+    }
+  }
+  bool by_result = definition.merge_order == MergeOrder::kResult;
+  for (size_t place = 0; place < definition.merges.size(); ++place) {
+    const Merge& merge = definition.merges[place];
+    int32_t rank = by_result ? merge.result : static_cast<int32_t>(place);
+    merges_.insert(merge.left, merge.right, {rank, merge.result});
+  }
+}
+
+void Bpe::learn_bytes(const TokenizerDefinition& definition, const std::vector<char>& added) {
   for (size_t id = 0; id < definition.tokens.size(); ++id) {
     const std::string& bytes = definition.tokens[id];
-    if (added[id]) continue;
-    if (bytes.size() == 1) byte_ids_[static_cast<uint8_t>(bytes[0])] = static_cast<int32_t>(id);
-    if (definition.whole_pieces == WholePieces::kLookUp) whole_.emplace(bytes, static_cast<int32_t>(id));
+    if (!added[id] && bytes.size() == 1) byte_ids_[static_cast<uint8_t>(bytes[0])] = static_cast<int32_t>(id);
   }
-  for (size_t rank = 0; rank < definition.merges.size(); ++rank) {
-    const Merge& merge = definition.merges[rank];
-    merges_.insert(merge.left, merge.right, {static_cast<int32_t>(rank), merge.result});
+}
+
+void Bpe::learn_characters(const TokenizerDefinition& definition) {
+  for (size_t at = 0; at < definition.tokens.size(); ++at) {
+    const std::string& text = definition.tokens[at];
+    auto id = static_cast<int32_t>(at);
+    if (text.empty()) continue;
+    if (Utf8Character first = utf8_character(text, 0); first.length == text.size()) {
+      character_ids_.emplace(first.code, id);
+    }
+    if (auto byte = byte_of_fallback(text); byte && definition.characters.byte_fallback)
+      byte_ids_[*byte] = id;
   }
 }
 
 std::vector<uint8_t> Bpe::missing_bytes() const {
   std::vector<uint8_t> missing;
-  for (size_t byte = 0; byte < 256; ++byte) {
-    if (byte_ids_[byte] < 0) missing.push_back(static_cast<uint8_t>(byte));
+  if (unknown_) return missing;
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    bool known = byte_ids_[byte] >= 0 || (byte < 0x80 && character_ids_.contains(byte));
+    if (!known) missing.push_back(static_cast<uint8_t>(byte));
   }
   return missing;
 }
@@ -58,11 +92,39 @@ void Bpe::start_from_bytes(std::string_view piece, std::vector<int32_t>& ids) co
   }
 }
 
+// A character is its token, or its bytes' tokens where all of them have one, or the unknown token.
+void Bpe::start_from_characters(std::string_view piece, std::vector<int32_t>& ids) const {
+  ids.clear();
+  bool unknown_before = false;
+  for (size_t at = 0; at < piece.size();) {
+    Utf8Character character = utf8_character(piece, at);
+    size_t length = std::max<size_t>(character.length, 1);
+    std::string_view bytes = piece.substr(at, length);
+    at += length;
+    auto known = character.length > 0 ? character_ids_.find(character.code) : character_ids_.end();
+    auto has_token = [&](char byte) { return byte_ids_[static_cast<uint8_t>(byte)] >= 0; };
+    if (known != character_ids_.end()) {
+      ids.push_back(known->second);
+    } else if (std::all_of(bytes.begin(), bytes.end(), has_token)) {
+      for (char byte : bytes) ids.push_back(byte_ids_[static_cast<uint8_t>(byte)]);
+    } else {
+      if (unknown_ && !(unknown_before && one_unknown_a_run_)) ids.push_back(*unknown_);
+      unknown_before = true;
+      continue;
+    }
+    unknown_before = false;
+  }
+}
+
 void Bpe::encode(std::string_view piece, std::vector<int32_t>& ids, Workspace& work) const {
   if (!whole_.empty()) {
     if (auto found = whole_.find(piece); found != whole_.end()) return ids.push_back(found->second);
   }
-  start_from_bytes(piece, work.ids);
+  if (alphabet_ == Alphabet::kBytes) {
+    start_from_bytes(piece, work.ids);
+  } else {
+    start_from_characters(piece, work.ids);
+  }
   if (work.ids.size() < kShortPiece) {
     merge_short(work.ids, work.ranks);
   } else {

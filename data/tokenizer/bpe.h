@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -11,9 +12,9 @@
 
 namespace sextant::data {
 
-// Byte pair encoding (Sennrich et al. 2016): starting from single bytes, the neighbours whose merge has the
-// lowest rank become one token, the leftmost first among equals, until no neighbours can merge. Threads may
-// share it.
+// Byte pair encoding (Sennrich et al. 2016): starting from single bytes (or characters), the neighbours whose
+// merge has the lowest rank become one token, the leftmost first among equals, until no neighbours can merge.
+// Threads may share it.
 class Bpe {
  public:
   // The definition's tokens must outlive this object.
@@ -29,7 +30,7 @@ class Bpe {
   // Hugging Face does; see missing_bytes().
   void encode(std::string_view piece, std::vector<int32_t>& ids, Workspace& work) const;
 
-  // Bytes that no token stands for; empty in vocabularies that hold all 256.
+  // Bytes that no token stands for; empty in vocabularies that hold all 256, or a token for the unknown.
   std::vector<uint8_t> missing_bytes() const;
 
  private:
@@ -38,12 +39,19 @@ class Bpe {
   };
   static constexpr int32_t kNoMerge = INT32_MAX;
 
+  void learn_bytes(const TokenizerDefinition& definition, const std::vector<char>& added);
+  void learn_characters(const TokenizerDefinition& definition);
   void start_from_bytes(std::string_view piece, std::vector<int32_t>& ids) const;
+  void start_from_characters(std::string_view piece, std::vector<int32_t>& ids) const;
   int32_t rank(int32_t left, int32_t right) const;
   void merge_short(std::vector<int32_t>& ids, std::vector<int32_t>& ranks) const;
   void merge_long(std::vector<int32_t>& ids, Workspace& work) const;
 
+  Alphabet alphabet_;
   std::array<int32_t, 256> byte_ids_;
+  std::unordered_map<uint32_t, int32_t> character_ids_;  // Alphabet::kCharacters
+  std::optional<int32_t> unknown_;
+  bool one_unknown_a_run_;
   PairTable<Ranked> merges_;
   std::unordered_map<std::string_view, int32_t> whole_;  // empty unless pieces are looked up whole
 };

@@ -50,4 +50,12 @@ std::optional<std::string> ByteAlphabet::bytes(std::string_view text) const {
   return bytes;
 }
 
+std::optional<uint8_t> byte_of_fallback(std::string_view text) {
+  if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return std::nullopt;
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  size_t high = kDigits.find(text[3]), low = kDigits.find(text[4]);
+  if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
+  return static_cast<uint8_t>(high << 4 | low);
+}
+
 }  // namespace sextant::data

@@ -25,4 +25,7 @@ class ByteAlphabet {
   int16_t byte_of_[kCharacters];
 };
 
+// SentencePiece's spelling of single bytes: "<0x0A>" is 10. Nothing for other text.
+std::optional<uint8_t> byte_of_fallback(std::string_view text);
+
 }  // namespace sextant::data

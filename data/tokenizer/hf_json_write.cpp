@@ -5,6 +5,7 @@
 
 #include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer/hf_json.h"
+#include "data/tokenizer/word_mark.h"
 
 namespace sextant::data {
 namespace {
@@ -16,10 +17,10 @@ Json added_tokens(const TokenizerDefinition& definition) {
   for (const AddedToken& token : definition.added) {
     list.push_back({{"id", token.id},
                     {"content", token.text},
-                    {"single_word", false},
-                    {"lstrip", false},
-                    {"rstrip", false},
-                    {"normalized", false},
+                    {"single_word", token.single_word},
+                    {"lstrip", token.lstrip},
+                    {"rstrip", token.rstrip},
+                    {"normalized", token.normalized},
                     {"special", token.kind == AddedToken::Kind::kSpecial}});
   }
   return list;
@@ -32,44 +33,111 @@ Json byte_level(const TokenizerDefinition& definition) {
           {"use_regex", false}};
 }
 
+Json metaspace(const TokenizerDefinition& definition) {
+  using Mark = CharacterSettings::Mark;
+  Mark mark = definition.characters.mark;
+  return {{"type", "Metaspace"},
+          {"replacement", kWordMark},
+          {"prepend_scheme", mark == Mark::kAlways  ? "always"
+                             : mark == Mark::kFirst ? "first"
+                                                    : "never"},
+          {"split", false}};
+}
+
+// What Metaspace would split stands among the expressions.
 Json pre_tokenizer(const TokenizerDefinition& definition) {
+  bool characters = definition.alphabet == Alphabet::kCharacters;
   Json steps = Json::array();
+  if (definition.characters.mark != CharacterSettings::Mark::kNone) steps.push_back(metaspace(definition));
   for (const std::string& expression : definition.expressions) {
     steps.push_back({{"type", "Split"},
                      {"pattern", {{"Regex", expression}}},
                      {"behavior", "Isolated"},
                      {"invert", false}});
   }
-  steps.push_back(byte_level(definition));
+  if (!characters) steps.push_back(byte_level(definition));
+  if (steps.empty()) return nullptr;
   return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
+}
+
+Json normalizer_step(const NormalizerStep& step) {
+  using Kind = NormalizerStep::Kind;
+  switch (step.kind) {
+    case Kind::kNfc:
+      return {{"type", "NFC"}};
+    case Kind::kNfd:
+      return {{"type", "NFD"}};
+    case Kind::kNfkc:
+      return {{"type", "NFKC"}};
+    case Kind::kNfkd:
+      return {{"type", "NFKD"}};
+    case Kind::kLowercase:
+      return {{"type", "Lowercase"}};
+    case Kind::kPrepend:
+      return {{"type", "Prepend"}, {"prepend", step.to}};
+    case Kind::kReplace:
+      break;
+  }
+  return {{"type", "Replace"}, {"pattern", {{"String", step.from}}}, {"content", step.to}};
+}
+
+Json normalizer(const TokenizerDefinition& definition) {
+  if (definition.normalizer.empty()) return nullptr;
+  if (definition.normalizer.size() == 1) return normalizer_step(definition.normalizer.front());
+  Json steps = Json::array();
+  for (const NormalizerStep& step : definition.normalizer) steps.push_back(normalizer_step(step));
+  return {{"type", "Sequence"}, {"normalizers", std::move(steps)}};
+}
+
+Json decoder(const TokenizerDefinition& definition) {
+  if (definition.alphabet == Alphabet::kBytes) {
+    return {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
+  }
+  Json steps = Json::array({{{"type", "Replace"}, {"pattern", {{"String", kWordMark}}}, {"content", " "}},
+                            {{"type", "ByteFallback"}},
+                            {{"type", "Fuse"}}});
+  if (definition.characters.leading_space_is_mark) {
+    steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  }
+  return {{"type", "Sequence"}, {"decoders", std::move(steps)}};
 }
 
 // One token and one merge a line, so that people can read and compare files.
 class ModelText {
  public:
   explicit ModelText(const TokenizerDefinition& definition) : definition_(definition) {
-    for (const AddedToken& token : definition.added) added_.insert(token.id);
+    for (const AddedToken& token : definition.added) apart_.insert(token.id);
+    // What merging makes or starts from stays in the vocabulary too.
+    for (const Merge& merge : definition.merges) {
+      for (int32_t id : {merge.left, merge.right, merge.result}) apart_.erase(id);
+    }
+    if (definition.characters.unknown) apart_.erase(*definition.characters.unknown);
   }
 
   std::string text() const {
-    std::string out =
-        "{\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, \"continuing_subword_prefix\": null, ";
-    out += "\"end_of_word_suffix\": null, \"fuse_unk\": false, \"byte_fallback\": false, ";
-    out += fmt::format("\"ignore_merges\": {},\n", definition_.whole_pieces == WholePieces::kLookUp);
+    const CharacterSettings& set = definition_.characters;
+    std::string out = "{\"type\": \"BPE\", \"dropout\": null, \"unk_token\": ";
+    out += set.unknown ? spelled(*set.unknown) : "null";
+    out += ", \"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, ";
+    out += fmt::format("\"fuse_unk\": {}, \"byte_fallback\": {}, \"ignore_merges\": {},\n",
+                       set.one_unknown_a_run, set.byte_fallback,
+                       definition_.whole_pieces == WholePieces::kLookUp);
+    if (definition_.merge_order == MergeOrder::kResult) out += "    \"merge_order\": \"result\",\n";
     out += "    \"vocab\": {" + entries() + "\n    },\n    \"merges\": [" + merges() + "\n    ]}";
     return out;
   }
 
  private:
   std::string spelled(int32_t id) const {
-    return Json(alphabet_.spell(definition_.tokens[static_cast<size_t>(id)])).dump();
+    const std::string& token = definition_.tokens[static_cast<size_t>(id)];
+    return Json(definition_.alphabet == Alphabet::kBytes ? alphabet_.spell(token) : token).dump();
   }
 
   std::string entries() const {
     std::string out;
     const char* comma = "";
     for (int32_t id = 0; id < static_cast<int32_t>(definition_.tokens.size()); ++id) {
-      if (added_.contains(id)) continue;
+      if (apart_.contains(id) || definition_.tokens[static_cast<size_t>(id)].empty()) continue;
       out += fmt::format("{}\n      {}: {}", comma, spelled(id), id);
       comma = ",";
     }
@@ -88,7 +156,7 @@ class ModelText {
 
   const TokenizerDefinition& definition_;
   ByteAlphabet alphabet_;
-  std::unordered_set<int32_t> added_;
+  std::unordered_set<int32_t> apart_;  // added tokens that stand in the other list alone
 };
 
 }  // namespace
@@ -96,12 +164,10 @@ class ModelText {
 std::string write_tokenizer_json(const TokenizerDefinition& definition) {
   std::string out = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n";
   out += "  \"added_tokens\": " + added_tokens(definition).dump() + ",\n";
-  out += "  \"normalizer\": null,\n";
+  out += "  \"normalizer\": " + normalizer(definition).dump() + ",\n";
   out += "  \"pre_tokenizer\": " + pre_tokenizer(definition).dump() + ",\n";
   out += "  \"post_processor\": null,\n";
-  Json decoder = {
-      {"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
-  out += "  \"decoder\": " + decoder.dump() + ",\n";
+  out += "  \"decoder\": " + decoder(definition).dump() + ",\n";
   out += "  \"model\": " + ModelText(definition).text() + "\n}\n";
   return out;
 }

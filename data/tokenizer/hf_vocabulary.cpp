@@ -19,7 +19,8 @@ std::string shown(std::string_view token) {
 HfVocabulary::HfVocabulary(const JsonField& root)
     : root_(root), model_(root.member("model")), vocab_(model_.member("vocab")) {}
 
-std::string HfVocabulary::bytes_of(std::string_view token) const {
+std::string HfVocabulary::bytes_of(std::string_view token, const TokenizerDefinition& definition) const {
+  if (definition.alphabet == Alphabet::kCharacters) return std::string(token);
   return alphabet_.bytes(token).value_or(std::string(token));
 }
 
@@ -35,6 +36,7 @@ void HfVocabulary::fill(TokenizerDefinition& definition) {
   }
   read_added(definition);
   read_tokens(definition);
+  read_unknown(definition);
   read_merges(definition);
 }
 
@@ -52,11 +54,10 @@ void HfVocabulary::read_added(TokenizerDefinition& definition) {
     if (token.text.empty()) entry.member("content").fail("is empty");
     token.kind =
         entry.flag("special").value_or(false) ? AddedToken::Kind::kSpecial : AddedToken::Kind::kOrdinary;
-    for (const char* way : {"single_word", "lstrip", "rstrip"}) {
-      if (token.kind == AddedToken::Kind::kOrdinary && entry.flag(way).value_or(false)) {
-        entry.member(way).fail("true is not supported for a token that is not special; set it to false");
-      }
-    }
+    token.single_word = entry.flag("single_word").value_or(false);
+    token.lstrip = entry.flag("lstrip").value_or(false);
+    token.rstrip = entry.flag("rstrip").value_or(false);
+    token.normalized = entry.flag("normalized").value_or(token.kind == AddedToken::Kind::kOrdinary);
     if (auto known = ids_.find(token.text); known != ids_.end() && known->second != token.id) {
       entry.fail(
           fmt::format("{} has id {} here and {} in model.vocab", shown(token.text), token.id, known->second));
@@ -69,8 +70,7 @@ void HfVocabulary::put(TokenizerDefinition& definition, const JsonField& place, 
                        std::string bytes) {
   auto count = static_cast<int64_t>(filled_.size());
   if (id < 0 || id >= count) {
-    place.fail(fmt::format("{} has id {}, but there are {} tokens, so ids run from 0 to {}", shown(bytes), id,
-                           count, count - 1));
+    place.fail(fmt::format("{} has id {}; ids run from 0 to {} here", shown(bytes), id, count - 1));
   }
   auto at = static_cast<size_t>(id);
   if (filled_[at]) {
@@ -80,7 +80,8 @@ void HfVocabulary::put(TokenizerDefinition& definition, const JsonField& place, 
   definition.tokens[at] = std::move(bytes);
 }
 
-// As many ids as tokens, none beyond and none twice: so there are no holes.
+// Ids that no token has may be left out between others, but not more than there are tokens, so that a short
+// file can not ask for much memory.
 void HfVocabulary::read_tokens(TokenizerDefinition& definition) {
   JsonField added = root_.optional_member("added_tokens").value_or(vocab_);
   auto beyond_vocabulary = [&](const AddedToken& token) { return !ids_.contains(token.text); };
@@ -88,9 +89,16 @@ void HfVocabulary::read_tokens(TokenizerDefinition& definition) {
                                                                  definition.added.end(), beyond_vocabulary));
   if (count == 0) vocab_.fail("is empty");
   if (count > INT32_MAX) vocab_.fail(fmt::format("{} tokens are too many", count));
-  definition.tokens.resize(count);
-  filled_.assign(count, 0);
-  for (const auto& [token, id] : ids_) put(definition, vocab_, id, bytes_of(token));
+  int64_t highest = 0;
+  for (const auto& [token, id] : ids_) highest = std::max(highest, id);
+  for (const AddedToken& token : definition.added) highest = std::max<int64_t>(highest, token.id);
+  if (highest >= 2 * static_cast<int64_t>(count)) {
+    vocab_.fail(fmt::format("the highest id is {}, but there are {} tokens: more ids are left out than used",
+                            highest, count));
+  }
+  definition.tokens.resize(static_cast<size_t>(highest) + 1);
+  filled_.assign(definition.tokens.size(), 0);
+  for (const auto& [token, id] : ids_) put(definition, vocab_, id, bytes_of(token, definition));
   for (const AddedToken& token : definition.added) {
     if (beyond_vocabulary(token)) {
       put(definition, added, token.id, token.text);
@@ -98,6 +106,14 @@ void HfVocabulary::read_tokens(TokenizerDefinition& definition) {
       definition.tokens[static_cast<size_t>(token.id)] = token.text;
     }
   }
+}
+
+void HfVocabulary::read_unknown(TokenizerDefinition& definition) const {
+  auto unknown = model_.optional_member("unk_token");
+  if (!unknown || definition.alphabet == Alphabet::kBytes) return;
+  auto known = ids_.find(unknown->text());
+  if (known == ids_.end()) unknown->fail(fmt::format("{} is not in model.vocab", shown(unknown->text())));
+  definition.characters.unknown = static_cast<int32_t>(known->second);
 }
 
 std::pair<std::string_view, std::string_view> HfVocabulary::merge_pair(const JsonField& merges, size_t rank,

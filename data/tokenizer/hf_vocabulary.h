@@ -12,7 +12,7 @@
 namespace sextant::data {
 
 // The tokens and merges of a tokenizer.json: the part of it that is long. Fills tokens, merges and added of a
-// definition and checks that ids run from 0 without holes and that merges name tokens that exist.
+// definition and checks that no id stands there twice and that merges name tokens that exist.
 class HfVocabulary {
  public:
   // `root` is the whole file; it must outlive this object.
@@ -22,10 +22,11 @@ class HfVocabulary {
 
  private:
   // The bytes that a vocabulary entry stands for; text outside the alphabet stands for itself.
-  std::string bytes_of(std::string_view token) const;
+  std::string bytes_of(std::string_view token, const TokenizerDefinition& definition) const;
   void read_added(TokenizerDefinition& definition);
   void read_tokens(TokenizerDefinition& definition);
   void put(TokenizerDefinition& definition, const JsonField& place, int64_t id, std::string bytes);
+  void read_unknown(TokenizerDefinition& definition) const;
   void read_merges(TokenizerDefinition& definition) const;
   std::pair<std::string_view, std::string_view> merge_pair(const JsonField& merges, size_t rank,
                                                            simdjson::dom::element value) const;

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "data/tokenizer/regex_dialect.h"
 #include "parallel/base/error.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -13,15 +14,25 @@
 namespace sextant::data {
 namespace {
 
-struct Named {
-  std::string_view name, regex;
-  AsciiSplit::Kind kind;
+using Kind = HandSplit::Kind;
+
+struct Known {
+  std::string_view name;  // empty: only recognised
+  std::string_view regex;
+  Kind kind;
 };
 
 constexpr std::string_view kGpt2 =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+// In the words of the older spelling, for tiktoken's own means something else to Oniguruma ({1,3}+).
 constexpr std::string_view kCl100k =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
+    R"(|\s++$|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kLlama3 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
+    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kQwen2 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
     R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kO200k =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
@@ -29,40 +40,26 @@ constexpr std::string_view kO200k =
     R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
     R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kTiktokenR50k =
+    R"('(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s)";
 
 // The first name of an expression is the one to show.
-constexpr std::array kNamed = {
-    Named{"gpt2", kGpt2, AsciiSplit::Kind::kGpt2},       Named{"r50k", kGpt2, AsciiSplit::Kind::kGpt2},
-    Named{"p50k", kGpt2, AsciiSplit::Kind::kGpt2},       Named{"cl100k", kCl100k, AsciiSplit::Kind::kCl100k},
-    Named{"llama3", kCl100k, AsciiSplit::Kind::kCl100k}, Named{"o200k", kO200k, AsciiSplit::Kind::kO200k}};
+constexpr std::array kKnown = {
+    Known{"gpt2", kGpt2, Kind::kGpt2},       Known{"r50k", kGpt2, Kind::kGpt2},
+    Known{"p50k", kGpt2, Kind::kGpt2},       Known{"cl100k", kCl100k, Kind::kCl100k},
+    Known{"llama3", kLlama3, Kind::kLlama3}, Known{"qwen2", kQwen2, Kind::kQwen2},
+    Known{"o200k", kO200k, Kind::kO200k},    Known{"", kTiktokenR50k, Kind::kGpt2},
+    Known{"", R"(\p{N})", Kind::kDigits}};
 
 constexpr size_t kLongestExpression = 1 << 16;
 constexpr uint32_t kMatchLimit = 100'000'000;
 constexpr size_t kJitStackBytes = 1 << 20;
 
-AsciiSplit::Kind short_cut_for(std::string_view regex) {
-  for (const Named& known : kNamed) {
-    if (known.regex == regex) return known.kind;
+std::optional<HandSplit> by_hand(std::string_view regex) {
+  for (const Known& known : kKnown) {
+    if (known.regex == regex) return HandSplit(known.kind);
   }
-  return AsciiSplit::Kind::kNone;
-}
-
-// PCRE2's \s holds U+180E, which Unicode took out of White_Space in 2013 and other engines do not match.
-std::string in_pcre2_dialect(std::string_view regex) {
-  std::string out;
-  for (size_t at = 0; at < regex.size(); ++at) {
-    out += regex[at];
-    if (regex[at] != '\\' || at + 1 == regex.size()) continue;
-    char escaped = regex[++at];
-    if (escaped == 's') {
-      out += "p{White_Space}";
-    } else if (escaped == 'S') {
-      out += "P{White_Space}";
-    } else {
-      out += escaped;
-    }
-  }
-  return out;
+  return std::nullopt;
 }
 
 std::string pcre2_message(int code) {
@@ -93,21 +90,22 @@ SplitPattern::Matcher::Matcher()
 }
 
 SplitPattern SplitPattern::named(std::string_view name) {
-  for (const Named& known : kNamed) {
-    if (known.name == name) return {known.regex, fmt::format("split pattern {}", name)};
+  for (const Known& known : kKnown) {
+    if (!name.empty() && known.name == name) return {known.regex, fmt::format("split pattern {}", name)};
   }
   fail_input(fmt::format("there is no split pattern '{}'; choose one of {}", name, fmt::join(names(), ", ")));
 }
 
 std::vector<std::string_view> SplitPattern::names() {
   std::vector<std::string_view> names;
-  names.reserve(kNamed.size());
-  for (const Named& known : kNamed) names.push_back(known.name);
+  for (const Known& known : kKnown) {
+    if (!known.name.empty()) names.push_back(known.name);
+  }
   return names;
 }
 
 SplitPattern::SplitPattern(std::string_view regex, const std::string& origin)
-    : regex_(regex), origin_(origin), ascii_(short_cut_for(regex)) {
+    : regex_(regex), origin_(origin), hand_(by_hand(regex)) {
   if (regex.size() > kLongestExpression) {
     fail_input(fmt::format("{}: the expression has {} bytes; at most {} are accepted", origin, regex.size(),
                            kLongestExpression));
@@ -132,9 +130,9 @@ SplitPattern::SplitPattern(std::string_view regex, const std::string& origin)
   jit_ = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
 }
 
-SplitPattern SplitPattern::without_short_cut() const {
+SplitPattern SplitPattern::without_hand() const {
   SplitPattern copy = *this;
-  copy.ascii_ = AsciiSplit(AsciiSplit::Kind::kNone);
+  copy.hand_.reset();
   return copy;
 }
 

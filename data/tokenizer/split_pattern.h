@@ -1,11 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "data/tokenizer/ascii_split.h"
+#include "data/tokenizer/hand_split.h"
 
 // PCRE2's types, so that users of this header do not parse its own.
 struct pcre2_real_code_8;
@@ -50,16 +51,17 @@ class SplitPattern {
   // expression gives up (it backtracks too much).
   template <class Sink>
   void split(std::string_view text, Matcher& matcher, Sink&& sink) const {
+    if (hand_) {
+      for (size_t at = 0; at < text.size();) {
+        size_t end = hand_->piece_end(text, at);
+        sink(text.substr(at, end - at));
+        at = end;
+      }
+      return;
+    }
     size_t done = 0;  // everything before went to the sink
     size_t from = 0;  // where to search: behind `done` after an empty match
     while (done < text.size()) {
-      if (from == done) {
-        if (size_t end = ascii_.piece_end(text, done); end != 0) {
-          sink(text.substr(done, end - done));
-          from = done = end;
-          continue;
-        }
-      }
       Match match = find(text, from, matcher);
       if (match.begin > done) sink(text.substr(done, match.begin - done));
       if (match.end > match.begin) sink(text.substr(match.begin, match.end - match.begin));
@@ -68,8 +70,8 @@ class SplitPattern {
     }
   }
 
-  // Splits with the regular expression alone, for testing the short cut for ASCII.
-  SplitPattern without_short_cut() const;
+  // Splits with the regular expression even where it is one that HandSplit knows, for testing that.
+  SplitPattern without_hand() const;
 
  private:
   struct Match {
@@ -82,7 +84,7 @@ class SplitPattern {
   std::string regex_, origin_;
   std::shared_ptr<const pcre2_real_code_8> code_;
   bool jit_ = false;
-  AsciiSplit ascii_;
+  std::optional<HandSplit> hand_;
 };
 
 }  // namespace sextant::data

@@ -1,18 +1,24 @@
 #include "data/tokenizer/tokenizer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <mutex>
 #include <unordered_map>
 
 #include "data/durable_file.h"
 #include "data/tokenizer/added_tokens.h"
 #include "data/tokenizer/bpe.h"
+#include "data/tokenizer/fingerprint.h"
 #include "data/tokenizer/hf_json.h"
+#include "data/tokenizer/normalizer.h"
 #include "data/tokenizer/piece_cache.h"
+#include "data/tokenizer/split_pattern.h"
 #include "data/tokenizer/splitter.h"
+#include "data/tokenizer/tiktoken_ranks.h"
+#include "data/tokenizer/word_mark.h"
 #include "parallel/base/error.h"
-#include "parallel/base/seed.h"
 
 namespace sextant::data {
 namespace {
@@ -55,58 +61,97 @@ class MemoryPool {
 constexpr std::string_view kEndOfText[] = {"<|endoftext|>", "<|end_of_text|>", "<｜end▁of▁sentence｜>",
                                            "</s>", "<eos>"};
 
-uint64_t fingerprint_of(const TokenizerDefinition& definition) {
-  std::string all =
-      fmt::format("{} {} {}\n", definition.tokens.size(), static_cast<int>(definition.whole_pieces),
-                  static_cast<int>(definition.prefix_space));
-  auto append = [&](std::string_view text) { all.append(fmt::format("{} ", text.size())).append(text); };
-  for (const std::string& token : definition.tokens) append(token);
-  for (const Merge& merge : definition.merges)
-    all += fmt::format("{} {} {} ", merge.left, merge.right, merge.result);
-  for (const std::string& expression : definition.expressions) append(expression);
-  for (const AddedToken& token : definition.added) {
-    all += fmt::format("{} {} ", token.id, static_cast<int>(token.kind));
-    append(token.text);
-  }
-  return stable_hash(all);
-}
-
 }  // namespace
 
+// The added tokens that one way of encoding cuts out: of the text as it stands, and of the normalised text.
+struct Tokenizer::Cuts {
+  template <class Wanted>
+  Cuts(const TokenizerDefinition& definition, const Normalizer& normalizer, Wanted wanted)
+      : raw(definition.added, [&](const AddedToken& t) { return !t.normalized && wanted(t); }),
+        normalized(in_normal_form(definition.added, normalizer),
+                   [&](const AddedToken& t) { return t.normalized && wanted(t); }) {}
+
+  AddedTokens raw, normalized;
+
+ private:
+  static std::vector<AddedToken> in_normal_form(std::vector<AddedToken> tokens,
+                                                const Normalizer& normalizer) {
+    std::string memory;
+    for (AddedToken& token : tokens) token.text = std::string(normalizer.apply(token.text, memory));
+    return tokens;
+  }
+};
+
 struct Tokenizer::Parts {
-  Parts(TokenizerDefinition read, std::string_view text, const std::string& origin)
+  Parts(TokenizerDefinition read, std::string text, const std::string& origin)
       : definition(std::move(read)),
-        json(text),
-        splitter(definition.expressions, fmt::format("{}: pre_tokenizer", origin)),
+        json(std::move(text)),
+        normalizer(definition.normalizer),
+        splitter(splitting_expressions(definition), fmt::format("{}: pre_tokenizer", origin)),
         bpe(definition),
-        ordinary(definition.added, [](const AddedToken& t) { return t.kind == AddedToken::Kind::kOrdinary; }),
-        all_added(definition.added, [](const AddedToken&) { return true; }),
+        ordinary(definition, normalizer,
+                 [](const AddedToken& t) { return t.kind == AddedToken::Kind::kOrdinary; }),
+        all_added(definition, normalizer, [](const AddedToken&) { return true; }),
         fingerprint(fingerprint_of(definition)) {
     for (const AddedToken& token : definition.added) {
       if (token.kind == AddedToken::Kind::kSpecial) special.emplace(token.text, token.id);
     }
+    if (definition.alphabet == Alphabet::kCharacters) decoded = decoded_tokens(definition);
   }
 
-  void encode_stretch(std::string_view text, std::vector<int32_t>& ids, EncodeMemory& memory) const;
+  void encode(std::string_view text, std::vector<int32_t>& ids, const Cuts& cuts) const;
+  void encode_stretch(std::string_view text, std::vector<int32_t>& ids, EncodeMemory& memory,
+                      Stretch place) const;
   void encode_piece(std::string_view piece, std::vector<int32_t>& ids, EncodeMemory& memory) const;
+  const std::string& bytes(int32_t id) const {
+    return (decoded.empty() ? definition.tokens : decoded)[static_cast<size_t>(id)];
+  }
+  void check(const SpecialChoice& choice) const;
 
   TokenizerDefinition definition;
-  std::string json;
+  std::string json;  // as read; empty where the file was another
+  Normalizer normalizer;
   Splitter splitter;
   Bpe bpe;
-  AddedTokens ordinary, all_added;
+  Cuts ordinary, all_added;
   std::unordered_map<std::string_view, int32_t> special;
+  std::vector<std::string> decoded;  // what tokens stand for, where that is not what they are called
   uint64_t fingerprint;
   mutable MemoryPool pool;
 };
 
-// Text between added tokens.
-void Tokenizer::Parts::encode_stretch(std::string_view text, std::vector<int32_t>& ids,
-                                      EncodeMemory& memory) const {
-  std::string prefixed;
+void Tokenizer::Parts::encode(std::string_view text, std::vector<int32_t>& ids, const Cuts& cuts) const {
+  auto memory = pool.take(splitter);
+  auto add = [&](int32_t id) { ids.push_back(id); };
+  std::string normal;
+  cuts.raw.cut(
+      text,
+      [&](std::string_view stretch) {
+        bool starts = stretch.data() == text.data();
+        std::string_view plain = normalizer.apply(stretch, normal);
+        cuts.normalized.cut(
+            plain,
+            [&](std::string_view part) {
+              bool first = starts && part.data() == plain.data();
+              encode_stretch(part, ids, *memory, first ? Stretch::kFirst : Stretch::kLater);
+            },
+            add);
+      },
+      add);
+  pool.give_back(std::move(memory));
+}
+
+// Normalised text between added tokens.
+void Tokenizer::Parts::encode_stretch(std::string_view text, std::vector<int32_t>& ids, EncodeMemory& memory,
+                                      Stretch place) const {
+  std::string changed;
   if (definition.prefix_space == PrefixSpace::kAdded && !text.starts_with(' ')) {
-    prefixed.append(" ").append(text);
-    text = prefixed;
+    changed.append(" ").append(text);
+    text = changed;
+  }
+  if (definition.characters.mark != CharacterSettings::Mark::kNone) {
+    changed = marked(text, definition.characters.mark, place);
+    text = changed;
   }
   splitter.split(text, memory.matchers, [&](std::string_view piece) { encode_piece(piece, ids, memory); });
 }
@@ -124,17 +169,45 @@ void Tokenizer::Parts::encode_piece(std::string_view piece, std::vector<int32_t>
   memory.cache.keep(key, std::span(ids).subspan(before));
 }
 
+void Tokenizer::Parts::check(const SpecialChoice& choice) const {
+  for (const std::string& text : choice.listed) {
+    if (special.contains(text)) continue;
+    fail_input(
+        fmt::format("'{}' is no special token of this tokenizer, which has {}; `sextant tokenizer "
+                    "inspect` lists them",
+                    text, special.size()));
+  }
+}
+
 Tokenizer::Tokenizer(std::unique_ptr<const Parts> parts) : parts_(std::move(parts)) {}
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-Tokenizer Tokenizer::load(const std::filesystem::path& path) {
-  return from_json(read_file(path, kLongestFile), path.string());
+Tokenizer Tokenizer::load(const std::filesystem::path& path, std::string_view pattern) {
+  if (path.extension() == ".tiktoken") {
+    if (pattern.empty()) pattern = pattern_of_published(path.filename().string());
+    if (pattern.empty()) {
+      fail_input(
+          fmt::format("{}: a .tiktoken file does not say how text is split: name its pattern, one of {}",
+                      path.string(), fmt::join(SplitPattern::names(), ", ")));
+    }
+    auto definition = read_tiktoken_ranks(read_file(path, kLongestFile), pattern, path.string());
+    return Tokenizer(std::make_unique<const Parts>(std::move(definition), "", path.string()));
+  }
+  if (!pattern.empty()) {
+    fail_input(
+        fmt::format("{}: the pattern {} is given, but only .tiktoken files need one: a tokenizer.json "
+                    "says how text is split",
+                    path.string(), pattern));
+  }
+  std::filesystem::path file = std::filesystem::is_directory(path) ? path / "tokenizer.json" : path;
+  return from_json(read_file(file, kLongestFile), file.string());
 }
 
 Tokenizer Tokenizer::from_json(std::string_view json, const std::string& origin) {
-  return Tokenizer(std::make_unique<const Parts>(read_tokenizer_json(json, origin), json, origin));
+  return Tokenizer(
+      std::make_unique<const Parts>(read_tokenizer_json(json, origin), std::string(json), origin));
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
@@ -145,16 +218,36 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
 }
 
 void Tokenizer::encode(std::string_view text, std::vector<int32_t>& ids, SpecialText special_text) const {
-  auto memory = parts_->pool.take(parts_->splitter);
-  const AddedTokens& cut_out =
-      special_text == SpecialText::kRecognised ? parts_->all_added : parts_->ordinary;
-  cut_out.cut(
-      text, [&](std::string_view stretch) { parts_->encode_stretch(stretch, ids, *memory); },
-      [&](int32_t id) { ids.push_back(id); });
-  parts_->pool.give_back(std::move(memory));
+  parts_->encode(text, ids, special_text == SpecialText::kRecognised ? parts_->all_added : parts_->ordinary);
 }
 
-std::string Tokenizer::decode(std::span<const int32_t> ids) const {
+void Tokenizer::encode(std::string_view text, std::vector<int32_t>& ids, const SpecialChoice& allowed,
+                       const SpecialChoice& refused) const {
+  using Which = SpecialChoice::Which;
+  parts_->check(allowed);
+  parts_->check(refused);
+  auto in = [](const SpecialChoice& choice, const AddedToken& token) {
+    bool listed = std::find(choice.listed.begin(), choice.listed.end(), token.text) != choice.listed.end();
+    return choice.which == Which::kAll || (choice.which == Which::kListed && listed);
+  };
+  auto is_refused = [&](const AddedToken& token) {
+    if (token.kind == AddedToken::Kind::kOrdinary) return false;
+    return in(refused, token) && !(refused.which == Which::kAll && in(allowed, token));
+  };
+  AddedTokens wrong(parts_->definition.added, is_refused);
+  if (auto found = wrong.find(text, 0, 0); !wrong.empty() && found.token != nullptr) {
+    fail_input(
+        fmt::format("the text holds the special token {} at byte {}, which is refused here: allow it, or "
+                    "have the text of special tokens encoded as ordinary text",
+                    found.token->text, found.begin));
+  }
+  Cuts cuts(parts_->definition, parts_->normalizer, [&](const AddedToken& token) {
+    return token.kind == AddedToken::Kind::kOrdinary || in(allowed, token);
+  });
+  parts_->encode(text, ids, cuts);
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, Decoded what) const {
   std::string text;
   text.reserve(ids.size() * 4);
   for (size_t at = 0; at < ids.size(); ++at) {
@@ -164,8 +257,10 @@ std::string Tokenizer::decode(std::span<const int32_t> ids) const {
           "encoded with another one?",
           ids[at], at, vocabulary() - 1));
     }
-    text += parts_->definition.tokens[static_cast<size_t>(ids[at])];
+    text += parts_->bytes(ids[at]);
   }
+  bool marked = what == Decoded::kWhole && parts_->definition.characters.leading_space_is_mark;
+  if (marked && text.starts_with(' ')) text.erase(0, 1);
   return text;
 }
 
@@ -173,7 +268,7 @@ std::string_view Tokenizer::token_bytes(int32_t id) const {
   if (id < 0 || id >= vocabulary()) {
     fail_input(fmt::format("there is no token {}: ids run from 0 to {}", id, vocabulary() - 1));
   }
-  return parts_->definition.tokens[static_cast<size_t>(id)];
+  return parts_->bytes(id);
 }
 
 int32_t Tokenizer::vocabulary() const {
@@ -193,6 +288,13 @@ std::optional<int32_t> Tokenizer::special(std::string_view text) const {
   return found->second;
 }
 
+std::vector<int32_t> Tokenizer::special_tokens() const {
+  std::vector<int32_t> ids;
+  for (const auto& [text, id] : parts_->special) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
 std::vector<uint8_t> Tokenizer::missing_bytes() const {
   return parts_->bpe.missing_bytes();
 }
@@ -202,7 +304,7 @@ uint64_t Tokenizer::fingerprint() const {
 }
 
 std::string Tokenizer::to_json() const {
-  return parts_->json;
+  return parts_->json.empty() ? write_tokenizer_json(parts_->definition) : parts_->json;
 }
 
 }  // namespace sextant::data

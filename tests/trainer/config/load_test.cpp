@@ -149,7 +149,7 @@ TEST(Load, RefusesFilesThatAreNoConfiguration) {
   EXPECT_EQ(refusal_of(""),
             "x.yaml:1:1: holds no settings\n"
             "x.yaml: data.tokenizer: missing; it has no default: A tokenizer.json in Hugging Face's "
-            "format, as `sextant tokenizer train` writes it.\n"
+            "format, as `sextant tokenizer train` writes it, a folder that holds one, or a .tiktoken file.\n"
             "x.yaml: data.train: missing; it has no default: Corpora to train on.");
   EXPECT_TRUE(holds(refusal_of("# only a comment\n"), "x.yaml:1:1: holds no settings"));
   EXPECT_TRUE(holds(refusal_of("---\n"), "x.yaml:1:1: holds no settings"));
