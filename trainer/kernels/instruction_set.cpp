@@ -25,7 +25,11 @@ std::vector<InstructionSet> detect() {
   std::vector<InstructionSet> sets{InstructionSet::kPlain};
   if (has({"avx2", "fma3", "f16c"})) {
     sets.push_back(InstructionSet::kAvx2);
-    if (has({"avx512_f", "avx512_bw", "avx512_dq", "avx512_vl"})) sets.push_back(InstructionSet::kAvx512);
+    if (has({"avx512_f", "avx512_bw", "avx512_dq", "avx512_vl"})) {
+      sets.push_back(InstructionSet::kAvx512);
+      // The system must be asked for the tiles' registers, once a process.
+      if (has({"amx_tile", "amx_bf16"}) && at::cpu::init_amx()) sets.push_back(InstructionSet::kAmx);
+    }
   }
   return sets;
 }
@@ -58,7 +62,8 @@ InstructionSet instruction_set() {
 
 const char* name_of(InstructionSet set) {
   if (set == InstructionSet::kPlain) return "plain";
-  return set == InstructionSet::kAvx2 ? "avx2" : "avx512";
+  if (set == InstructionSet::kAvx2) return "avx2";
+  return set == InstructionSet::kAvx512 ? "avx512" : "amx";
 }
 
 }  // namespace sextant::trainer

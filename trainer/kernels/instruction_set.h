@@ -4,12 +4,13 @@
 
 namespace sextant::trainer {
 
-// What the kernels in this folder are compiled for; chosen when the program runs.
-enum class InstructionSet { kPlain, kAvx2, kAvx512 };
+// What the kernels in this folder are compiled for; chosen when the program runs. kAmx is kAvx512 and tiles
+// of bf16, which matrix multiplies alone use (trainer/kernels/amx).
+enum class InstructionSet { kPlain, kAvx2, kAvx512, kAmx };
 
 // The widest that this processor has, or the one that the environment variable SEXTANT_SIMD names (plain,
-// avx2, avx512). Found once. Throws Error where the variable asks for what the processor or the build has
-// not.
+// avx2, avx512, amx). Found once. Throws Error where the variable asks for what the processor or the build
+// has not.
 InstructionSet instruction_set();
 
 // From plain to the widest; for tests and benchmarks that try each.

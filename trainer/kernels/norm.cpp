@@ -108,6 +108,7 @@ NormGradients norm_backward(const at::Tensor& grad, const at::Tensor& x, const a
 }
 
 at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
+  if (!at::GradMode::is_enabled()) return std::get<0>(norm_forward(x, weight, bias, epsilon));
   return Norm::apply(x, weight, maybe(bias), epsilon);
 }
 
