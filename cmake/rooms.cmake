@@ -32,23 +32,33 @@ endfunction()
 
 # Kernels in a folder simd/ are compiled once per instruction set, each time into a namespace of its own; which one
 # runs is chosen by the program (trainer/kernels/instruction_set). Their sources know neither the precompiled header nor
-# libtorch: see trainer/kernels/simd/lanes.h. A processor without AVX gets the same text three times.
+# libtorch: see trainer/kernels/simd/lanes.h. A processor without AVX gets the same text three times. What is in a folder
+# amx/ is compiled once, for the tile unit; where there can be none, no_amx/ stands in.
 function(simd_variants target)
-  set(x86_features_avx2 -mavx2 -mfma -mf16c)
-  set(x86_features_avx512 ${x86_features_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
-  foreach(variant "plain;4" "avx2;8" "avx512;16")
+  set(features_avx2 -mavx2 -mfma -mf16c)
+  set(features_avx512 ${features_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
+  # g++ 12 takes the undefined lanes in its own AVX-512 headers for ours.
+  set(features_amx ${features_avx512} -mavx512bf16 -mamx-tile -mamx-bf16 -Wno-uninitialized -Wno-maybe-uninitialized)
+  set(amx_folder amx)
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    set(features_avx2)
+    set(features_avx512)
+    set(features_amx)
+    set(amx_folder no_amx)
+  endif()
+  foreach(variant "plain;4;simd" "avx2;8;simd" "avx512;16;simd" "amx;16;${amx_folder}")
     list(GET variant 0 simd)
     list(GET variant 1 lanes)
+    list(GET variant 2 folder)
+    set(sources ${ARGN})
+    list(FILTER sources INCLUDE REGEX "/${folder}/[^/]*\\.cpp$")
     set(objects ${target}_${simd})
-    add_library(${objects} OBJECT ${ARGN})
+    add_library(${objects} OBJECT ${sources})
     target_include_directories(${objects} PRIVATE "${CMAKE_SOURCE_DIR}")
     target_link_libraries(${objects} PRIVATE sextant_sanitize sextant_warnings)
     target_compile_definitions(${objects} PRIVATE SEXTANT_SIMD=${simd} SEXTANT_LANES=${lanes})
     target_compile_options(${objects} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O3> -fno-math-errno -fno-trapping-math
-                           -ffp-contract=fast)
-    if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-      target_compile_options(${objects} PRIVATE ${x86_features_${simd}})
-    endif()
+                           -ffp-contract=fast ${features_${simd}})
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)
   endforeach()
 endfunction()
@@ -73,8 +83,8 @@ function(room name)
 
   list(REMOVE_ITEM sources "${CMAKE_SOURCE_DIR}/${name}/main.cpp")
   set(simd_sources ${sources})
-  list(FILTER simd_sources INCLUDE REGEX "/simd/[^/]*\\.cpp$")
-  list(FILTER sources EXCLUDE REGEX "/simd/[^/]*\\.cpp$")
+  list(FILTER simd_sources INCLUDE REGEX "/(simd|amx|no_amx)/[^/]*\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "/(simd|amx|no_amx)/[^/]*\\.cpp$")
 
   set(target sextant_${name})
   add_library(${target} STATIC ${sources})

@@ -25,7 +25,12 @@ std::vector<InstructionSet> detect() {
   std::vector<InstructionSet> sets{InstructionSet::kPlain};
   if (has({"avx2", "fma3", "f16c"})) {
     sets.push_back(InstructionSet::kAvx2);
-    if (has({"avx512_f", "avx512_bw", "avx512_dq", "avx512_vl"})) sets.push_back(InstructionSet::kAvx512);
+  }
+  if (has({"avx2", "fma3", "f16c", "avx512_f", "avx512_bw", "avx512_dq", "avx512_vl"})) {
+    sets.push_back(InstructionSet::kAvx512);
+    // The operating system lends the tiles' registers to a process that asks for them.
+    bool tiles = has({"avx512_bf16", "amx_tile", "amx_bf16"}) && at::cpu::init_amx();
+    if (tiles) sets.push_back(InstructionSet::kAmx);
   }
   return sets;
 }
@@ -58,7 +63,8 @@ InstructionSet instruction_set() {
 
 const char* name_of(InstructionSet set) {
   if (set == InstructionSet::kPlain) return "plain";
-  return set == InstructionSet::kAvx2 ? "avx2" : "avx512";
+  if (set == InstructionSet::kAvx2) return "avx2";
+  return set == InstructionSet::kAvx512 ? "avx512" : "amx";
 }
 
 }  // namespace sextant::trainer

@@ -69,7 +69,8 @@ at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs
     key = store(inputs.cache->keys, key, inputs.positions);
     value = store(inputs.cache->values, value, inputs.positions);
   }
-  at::Tensor mixed = attention(query, key, value, inputs.mask);                // [B, H, T, D]
+  at::Tensor mixed = inputs.cache != nullptr ? masked_attention(query, key, value, inputs.mask)
+                                             : causal_attention(query, key, value, inputs.first_keys);
   mixed = mixed.transpose(1, 2).reshape({batch, time, heads_ * head_width_});  // [B, T, H D]
   at::Tensor output_bias = value_of(output_bias_);
   return output_bias.defined() ? at::linear(mixed, output_->value, output_bias)
