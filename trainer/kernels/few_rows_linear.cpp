@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "parallel/base/error.h"
-#include "trainer/kernels/amx/linear.h"
+#include "trainer/kernels/amx/few_rows_linear.h"
 #include "trainer/kernels/simd/few_rows_linear.h"
 #include "trainer/kernels/simd_memory.h"
 

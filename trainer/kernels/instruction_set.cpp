@@ -25,11 +25,12 @@ std::vector<InstructionSet> detect() {
   std::vector<InstructionSet> sets{InstructionSet::kPlain};
   if (has({"avx2", "fma3", "f16c"})) {
     sets.push_back(InstructionSet::kAvx2);
-    if (has({"avx512_f", "avx512_bw", "avx512_dq", "avx512_vl"})) {
-      sets.push_back(InstructionSet::kAvx512);
-      // The system must be asked for the tiles' registers, once a process.
-      if (has({"amx_tile", "amx_bf16"}) && at::cpu::init_amx()) sets.push_back(InstructionSet::kAmx);
-    }
+  }
+  if (has({"avx2", "fma3", "f16c", "avx512_f", "avx512_bw", "avx512_dq", "avx512_vl"})) {
+    sets.push_back(InstructionSet::kAvx512);
+    // The operating system lends the tiles' registers to a process that asks for them.
+    bool tiles = has({"avx512_bf16", "amx_tile", "amx_bf16"}) && at::cpu::init_amx();
+    if (tiles) sets.push_back(InstructionSet::kAmx);
   }
   return sets;
 }

@@ -18,7 +18,8 @@ at::Tensor mix(const at::Tensor& query, const at::Tensor& key, const at::Tensor&
   if (inputs.cache != nullptr) {
     return attend_cached(query, key, value, *inputs.cache, inputs.fill, inputs.positions, inputs.mask);
   }
-  return attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), inputs.mask)
+  return causal_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2),
+                          inputs.first_keys)
       .transpose(1, 2);
 }
 

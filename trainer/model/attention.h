@@ -11,7 +11,8 @@ namespace sextant::trainer {
 struct AttentionInputs {
   at::Tensor positions;         // [B, T] int64
   at::Tensor rotary_rows;       // [2, B, T, D/2] cosines and sines at the positions; undefined for gpt2
-  at::Tensor mask;              // [B, 1, T, S] true where a query may look; undefined: causal
+  at::Tensor first_keys;        // [B, T] int32, the first key that a query sees; undefined: the first of all
+  at::Tensor mask;              // with a cache: [B, 1, T, S] true where a query may look
   LayerCache* cache = nullptr;  // when set, keys and values are stored at the positions and read from there
   CacheFill fill = CacheFill::kEmpty;  // of the cache, before these rows
 };

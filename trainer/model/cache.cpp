@@ -34,11 +34,11 @@ at::Tensor attend_cached(const at::Tensor& query, const at::Tensor& key, const a
   store(cache.values, value, positions);
   if (fill == CacheFill::kEmpty) {
     // Nothing came before these tokens: the training forward pass, causal among themselves.
-    return attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), at::Tensor())
+    return causal_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), at::Tensor())
         .transpose(1, 2);
   }
   if (fits_cached_attention(query)) return cached_attention(query, cache.keys, cache.values, positions, 0);
-  return attention(query.transpose(1, 2), cache.keys, cache.values, mask).transpose(1, 2);
+  return masked_attention(query.transpose(1, 2), cache.keys, cache.values, mask).transpose(1, 2);
 }
 
 }  // namespace sextant::trainer

@@ -57,7 +57,7 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
     bool masked = inputs.fill == CacheFill::kSome && !fits_cached_attention(embedding_->value);
     if (masked) inputs.mask = cache_mask(positions, cache->slots);
   } else if (documents.defined()) {
-    inputs.mask = document_mask(documents);
+    inputs.first_keys = first_keys(documents);
   }
   at::Tensor x = at::embedding(embedding_->value, tokens);  // [B, T, C]
   if (position_embedding_ != nullptr) x = x + at::embedding(position_embedding_->value, positions);

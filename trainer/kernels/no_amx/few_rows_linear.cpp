@@ -1,5 +1,5 @@
-// Processors that never have Intel's tiles: nobody calls these, since instruction_set() is never kAmx there.
-#include "trainer/kernels/amx/linear.h"
+// Stands in for amx/ where processors have no tile unit: instruction_set() never names it there.
+#include "trainer/kernels/amx/few_rows_linear.h"
 
 namespace sextant::trainer::amx {
 

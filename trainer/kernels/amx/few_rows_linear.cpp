@@ -1,6 +1,6 @@
 // Intel's tiles (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18): a tile
 // has 16 rows of 64 bytes; TDPBF16PS adds to a tile of fp32 the products of two tiles of bf16 pairs.
-#include "trainer/kernels/amx/linear.h"
+#include "trainer/kernels/amx/few_rows_linear.h"
 
 #include <immintrin.h>
 
