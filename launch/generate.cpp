@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -19,6 +21,7 @@ struct Options {
   std::string prompts_file;
   trainer::GenerationSettings settings;
   bool ignore_end = false;
+  bool speed = false;
   bool json = false;
 };
 
@@ -56,6 +59,19 @@ void print_json(const StoredModel& stored, const std::vector<std::string>& promp
   }
 }
 
+void print_speed(const trainer::GenerationSpeed& speed) {
+  auto rate = [](int64_t tokens, double seconds) {
+    return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+  };
+  std::fputs(fmt::format(
+                 "prompts: {} tokens in {:.3f} s, {:.1f} tokens/s; after them: {} tokens in {:.3f} s, "
+                 "{:.1f} tokens/s\n",
+                 speed.prompt_tokens, speed.prompt_seconds, rate(speed.prompt_tokens, speed.prompt_seconds),
+                 speed.decoded_tokens, speed.decode_seconds, rate(speed.decoded_tokens, speed.decode_seconds))
+                 .c_str(),
+             stderr);
+}
+
 void generate(const Options& options) {
   std::vector<std::string> prompts = all_prompts(options);
   StoredModel stored = load_model(options.checkpoint);
@@ -76,12 +92,12 @@ void generate(const Options& options) {
       std::fflush(stdout);
     };
   }
-  auto completions = trainer::generate(*stored.model, ids, settings, on_token);
+  trainer::GenerationSpeed speed;
+  auto completions = trainer::generate(*stored.model, ids, settings, on_token, &speed);
+  if (stream) std::printf("\n");
+  if (options.speed) print_speed(speed);
   if (options.json) return print_json(stored, prompts, ids, completions);
-  if (stream) {
-    std::printf("\n");
-    return;
-  }
+  if (stream) return;
   for (size_t i = 0; i < prompts.size(); ++i) {
     if (completions[i].ended) completions[i].ids.pop_back();
     std::string text = prompts[i] + decode(stored.tokenizer, completions[i].ids);
@@ -115,6 +131,8 @@ void add_generate(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--ignore-end", options->ignore_end, "Go on after the end-of-text token");
   command->add_flag("--json", options->json, "A JSON object a prompt: text, ids, log-probabilities");
+  command->add_flag("--speed", options->speed,
+                    "Tokens a second, on stderr: reading the prompts, and after them");
   command->footer(
       "Example: sextant generate --checkpoint runs/quickstart/pretrain --prompt \"Cat \" --tokens 40");
   command->callback([options] { generate(*options); });

@@ -14,7 +14,6 @@ StoredModel load_model(const std::filesystem::path& folder) {
   at::Device device = best_device();
   const trainer::Run& config = reader.manifest().config();
   trainer::Precision precision = trainer::precision_of(config.numerics().compute());
-  if (device.is_cpu() && precision.compute == at::kBFloat16) precision.compute = at::kFloat;
   auto model = std::make_unique<trainer::Transformer>(config.model(), trainer::NumericsSettings::none,
                                                       precision, device);
   trainer::restore_weights(reader, model->parameters());

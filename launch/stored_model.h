@@ -16,8 +16,8 @@ struct StoredModel {
   data::Tokenizer tokenizer;
 };
 
-// Reads a step folder (or the newest of a checkpoints or run folder) in the precision it was trained in, fp32
-// for bf16 on a CPU. Throws Error(kInput) naming what is missing or damaged.
+// Reads a step folder (or the newest of a checkpoints or run folder) in the precision it was trained in.
+// Throws Error(kInput) naming what is missing or damaged.
 StoredModel load_model(const std::filesystem::path& folder);
 
 }  // namespace sextant::launch

@@ -1,12 +1,16 @@
 #include "trainer/generation/generate.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "parallel/base/error.h"
+#include "trainer/kernels/simd_memory.h"
+#include "trainer/kernels/softmax.h"
 
 namespace sextant::trainer {
 namespace {
@@ -31,16 +35,24 @@ void check_prompts(const Transformer& model, const std::vector<std::vector<int32
   }
 }
 
-// Prompts side by side, padded at the end with a token whose results nobody reads. [B, longest]
-at::Tensor pad(const std::vector<std::vector<int32_t>>& prompts, int64_t longest) {
-  at::Tensor tokens = at::zeros({static_cast<int64_t>(prompts.size()), longest}, at::kLong);
+// Some prompts side by side, padded at the end with a token whose results nobody reads. [B, longest]
+at::Tensor pad(const std::vector<std::vector<int32_t>>& prompts, int64_t first, int64_t count) {
+  size_t longest = 0;
+  for (int64_t row = 0; row < count; ++row) {
+    longest = std::max(longest, prompts[static_cast<size_t>(first + row)].size());
+  }
+  at::Tensor tokens = at::zeros({count, static_cast<int64_t>(longest)}, at::kLong);
   auto access = tokens.accessor<int64_t, 2>();
-  for (size_t row = 0; row < prompts.size(); ++row) {
-    for (size_t t = 0; t < prompts[row].size(); ++t) {
-      access[static_cast<int64_t>(row)][static_cast<int64_t>(t)] = prompts[row][t];
-    }
+  for (int64_t row = 0; row < count; ++row) {
+    const auto& prompt = prompts[static_cast<size_t>(first + row)];
+    for (size_t t = 0; t < prompt.size(); ++t) access[row][static_cast<int64_t>(t)] = prompt[t];
   }
   return tokens;
+}
+
+// log sum exp of each row, [B], in the type of the logits.
+at::Tensor row_log_sum_exp(const at::Tensor& logits) {
+  return fits_simd(logits) ? log_sum_exp(logits) : at::logsumexp(logits, -1);
 }
 
 // One generation under way.
@@ -55,31 +67,39 @@ class Decoding {
       longest = std::max(longest, lengths_.back());
     }
     slots_ = std::min<int64_t>(model.settings().context(), longest + settings.tokens);
-    cache_ = model.make_cache(static_cast<int64_t>(prompts.size()), slots_);
-    at::Tensor tokens = pad(prompts, longest);
-    at::Tensor positions = at::arange(longest, at::kLong).unsqueeze(0).expand_as(tokens);
-    at::Tensor last = at::tensor(lengths_, at::kLong) - 1;  // [B]
-    at::Tensor hidden = forward(tokens, positions.contiguous());
-    read(hidden.index({at::arange(tokens.size(0), hidden.device()), last.to(hidden.device())}));
+    auto rows = static_cast<int64_t>(prompts.size());
+    cache_ = model.make_cache(rows, slots_);
+    tokens_ = at::zeros({rows, 1}, at::kLong);
+    positions_ = at::zeros({rows, 1}, at::kLong);
+    // On a CPU a prompt at a time: nothing is padded, and its numbers do not depend on the other prompts. A
+    // GPU wants them all together.
+    int64_t together = model.parameters().device().is_cpu() ? 1 : rows;
+    std::vector<at::Tensor> last;  // hidden rows
+    for (int64_t first = 0; first < rows; first += together)
+      last.push_back(read_prompts(prompts, first, together));
+    cache_.fill = CacheFill::kSome;
+    logits_ = model_.logits(at::cat(last));  // [B, V]
   }
 
-  // Chooses a token for every row that goes on; false when none does.
-  bool choose(const TokenCallback& on_token) {
-    bool any = false;
-    auto access = log_probabilities_.accessor<double, 2>();
+  // Chooses a token for every row that goes on; how many do.
+  int64_t choose(const TokenCallback& on_token) {
+    std::vector<int64_t> chosen = choose_ids();
+    at::Tensor ids = at::tensor(chosen, at::kLong).to(logits_.device());
+    at::Tensor log_probabilities = logits_.gather(1, ids.unsqueeze(1)).squeeze(1).to(at::kDouble) -
+                                   row_log_sum_exp(logits_).to(at::kDouble);  // [B]
+    log_probabilities = log_probabilities.to(at::kCPU);
+    auto log_probability = log_probabilities.accessor<double, 1>();
+    int64_t going_on = 0;
     for (size_t row = 0; row < completions_.size(); ++row) {
       if (done(row)) continue;
-      any = true;
-      const double* begin = access[static_cast<int64_t>(row)].data();
-      std::vector<double> values(begin, begin + log_probabilities_.size(1));
-      uint64_t made = completions_[row].ids.size();
-      auto id = static_cast<int32_t>(draw(candidates(values, settings_.sampling), key_.uniform(row, made)));
+      ++going_on;
+      auto id = static_cast<int32_t>(chosen[row]);
       completions_[row].ids.push_back(id);
-      completions_[row].log_probabilities.push_back(values[static_cast<size_t>(id)]);
+      completions_[row].log_probabilities.push_back(log_probability[static_cast<int64_t>(row)]);
       completions_[row].ended = settings_.stop_token == id;
       if (on_token) on_token(row, id);
     }
-    return any;
+    return going_on;
   }
 
   bool finished() const {
@@ -91,16 +111,14 @@ class Decoding {
 
   // Runs the newest token of every row through the model. Rows that are done repeat their last one.
   void advance() {
-    auto rows = static_cast<int64_t>(completions_.size());
-    at::Tensor tokens = at::zeros({rows, 1}, at::kLong), positions = at::zeros({rows, 1}, at::kLong);
-    for (int64_t row = 0; row < rows; ++row) {
-      const auto& ids = completions_[static_cast<size_t>(row)].ids;
-      int64_t made = static_cast<int64_t>(ids.size());
-      tokens[row][0] = made > 0 ? ids.back() : 0;
-      int64_t position = lengths_[static_cast<size_t>(row)] + made - 1;
-      positions[row][0] = std::min(position, slots_ - 1);
+    auto *token = tokens_.data_ptr<int64_t>(), *position = positions_.data_ptr<int64_t>();
+    for (size_t row = 0; row < completions_.size(); ++row) {
+      const auto& ids = completions_[row].ids;
+      auto made = static_cast<int64_t>(ids.size());
+      token[row] = made > 0 ? ids.back() : 0;
+      position[row] = std::min(lengths_[row] + made - 1, slots_ - 1);
     }
-    read(forward(tokens, positions).squeeze(1));
+    logits_ = model_.logits(forward(tokens_, positions_, cache_).squeeze(1));
   }
 
   std::vector<Completion> take() { return std::move(completions_); }
@@ -111,13 +129,44 @@ class Decoding {
     return completions_[row].ended || made >= settings_.tokens || lengths_[row] + made >= slots_;
   }
 
-  at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions) {
-    auto device = model_.parameters().device();
-    return model_.forward(tokens.to(device), positions.to(device), at::Tensor(), &cache_);
+  // Fills some rows of the empty cache; the hidden row of each prompt's last token, [count, C].
+  at::Tensor read_prompts(const std::vector<std::vector<int32_t>>& prompts, int64_t first, int64_t count) {
+    at::Tensor tokens = pad(prompts, first, count);
+    at::Tensor positions = at::arange(tokens.size(1), at::kLong).unsqueeze(0).expand_as(tokens).contiguous();
+    Cache rows = cache_.rows(first, count);
+    at::Tensor hidden = forward(tokens, positions, rows);  // [count, T, C]
+    std::vector<at::Tensor> last;
+    for (int64_t row = 0; row < count; ++row) {
+      last.push_back(hidden[row].narrow(0, lengths_[static_cast<size_t>(first + row)] - 1, 1));
+    }
+    return at::cat(last);
   }
 
-  void read(const at::Tensor& hidden) {  // [B, C] to [B, V]
-    log_probabilities_ = at::log_softmax(model_.logits(hidden), -1).to(at::kDouble).to(at::kCPU).contiguous();
+  at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, Cache& cache) {
+    auto device = model_.parameters().device();
+    return model_.forward(tokens.to(device), positions.to(device), at::Tensor(), &cache);
+  }
+
+  std::vector<int64_t> choose_ids() const {
+    if (settings_.sampling.temperature <= 0) {
+      at::Tensor ids = at::argmax(logits_, -1).to(at::kCPU);
+      return {ids.data_ptr<int64_t>(), ids.data_ptr<int64_t>() + ids.numel()};
+    }
+    std::vector<int64_t> chosen(completions_.size());
+    at::Tensor logits = logits_.to(at::kCPU).contiguous();
+    int64_t vocabulary = logits.size(1);
+    at::parallel_for(0, logits.size(0), 1, [&](int64_t first, int64_t last) {
+      for (int64_t row = first; row < last; ++row) {
+        auto index = static_cast<size_t>(row);
+        double uniform = key_.uniform(index, completions_[index].ids.size());
+        chosen[index] = logits.scalar_type() == at::kDouble
+                            ? trainer::choose(logits.data_ptr<double>() + row * vocabulary, vocabulary,
+                                              settings_.sampling, uniform)
+                            : trainer::choose(logits.data_ptr<float>() + row * vocabulary, vocabulary,
+                                              settings_.sampling, uniform);
+      }
+    });
+    return chosen;
   }
 
   const Transformer& model_;
@@ -127,18 +176,36 @@ class Decoding {
   std::vector<int64_t> lengths_;
   int64_t slots_ = 0;
   Cache cache_;
-  at::Tensor log_probabilities_;  // [B, V] fp64, of the token that comes next
+  at::Tensor tokens_, positions_;  // [B, 1] of the newest tokens
+  at::Tensor logits_;              // [B, V] fp32 or fp64, of the token that comes next
 };
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
 
 }  // namespace
 
 std::vector<Completion> generate(const Transformer& model, const std::vector<std::vector<int32_t>>& prompts,
-                                 const GenerationSettings& settings, const TokenCallback& on_token) {
-  at::NoGradGuard no_gradient;
+                                 const GenerationSettings& settings, const TokenCallback& on_token,
+                                 GenerationSpeed* speed) {
+  c10::InferenceMode inference;
+  GenerationSpeed measured;
+  if (speed == nullptr) speed = &measured;
+  *speed = GenerationSpeed();
   if (prompts.empty()) return {};
   check_prompts(model, prompts);
+  for (const auto& prompt : prompts) speed->prompt_tokens += static_cast<int64_t>(prompt.size());
+  auto begin = std::chrono::steady_clock::now();
   Decoding decoding(model, prompts, settings);
-  while (decoding.choose(on_token) && !decoding.finished()) decoding.advance();
+  speed->prompt_seconds = seconds_since(begin);
+  begin = std::chrono::steady_clock::now();
+  decoding.choose(on_token);
+  while (!decoding.finished()) {
+    decoding.advance();
+    speed->decoded_tokens += decoding.choose(on_token);
+  }
+  speed->decode_seconds = seconds_since(begin);
   return decoding.take();
 }
 

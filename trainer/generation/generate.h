@@ -24,13 +24,22 @@ struct GenerationSettings {
   std::optional<int32_t> stop_token;  // ends a completion
 };
 
+// Where the time of a generation went.
+struct GenerationSpeed {
+  int64_t prompt_tokens = 0;
+  double prompt_seconds = 0;   // reading the prompts, until the first token of each can be chosen
+  int64_t decoded_tokens = 0;  // all but the first of each prompt, which the reading of the prompt gives
+  double decode_seconds = 0;
+};
+
 // Called after each token: index of the prompt and the token.
 using TokenCallback = std::function<void(size_t prompt, int32_t id)>;
 
 // Continues a batch of prompts with a key-value cache. What follows a prompt does not depend on the other
-// prompts, beyond rounding. Throws Error(kInput) for an empty prompt, an id outside the vocabulary or a
-// prompt that fills the context. No collectives.
+// prompts: on a CPU in fp32 and bf16 not even its bits (docs/generation.md). Throws Error(kInput) for an
+// empty prompt, an id outside the vocabulary or a prompt that fills the context. No collectives.
 std::vector<Completion> generate(const Transformer& model, const std::vector<std::vector<int32_t>>& prompts,
-                                 const GenerationSettings& settings, const TokenCallback& on_token = {});
+                                 const GenerationSettings& settings, const TokenCallback& on_token = {},
+                                 GenerationSpeed* speed = nullptr);
 
 }  // namespace sextant::trainer

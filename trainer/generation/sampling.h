@@ -27,6 +27,11 @@ struct Candidate {
 std::vector<Candidate> candidates(const std::vector<double>& log_probabilities,
                                   const SamplingSettings& settings);
 
+// The token that `uniform`, from [0, 1), draws at one position: as draw(candidates(…)), but without sorting
+// the vocabulary; where nothing is cut off, shares are laid out by id. logits: fp32 or fp64, `count` of them.
+template <class Number>
+int64_t choose(const Number* logits, int64_t count, const SamplingSettings& settings, double uniform);
+
 // Draws with a number from [0, 1).
 int64_t draw(const std::vector<Candidate>& candidates, double uniform);
 

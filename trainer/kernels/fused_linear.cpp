@@ -2,10 +2,12 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "parallel/base/error.h"
 #include "trainer/kernels/activation.h"
+#include "trainer/kernels/few_rows_linear.h"
 #include "trainer/kernels/norm.h"
 
 namespace sextant::trainer {
@@ -119,11 +121,28 @@ std::optional<at::Tensor> maybe(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional(tensor) : std::nullopt;
 }
 
+// Nothing is kept for backward; the few rows of generation have kernels of their own.
+std::vector<at::Tensor> linear_layers(const at::Tensor& input, const std::vector<Linear>& layers) {
+  bool few = std::all_of(layers.begin(), layers.end(),
+                         [&](const Linear& layer) { return is_few_rows(input, layer); });
+  if (few) return few_rows_linear(input, layers, input.scalar_type());
+  variable_list outputs;
+  for (const Linear& layer : layers) outputs.push_back(apply_linear(input, layer.weight, layer.bias));
+  return outputs;
+}
+
 }  // namespace
+
+at::Tensor linear(const at::Tensor& input, const Linear& layer) {
+  return linear_layers(input, {layer})[0];
+}
 
 std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight,
                                     const at::Tensor& norm_bias, double epsilon,
                                     const std::vector<Linear>& layers, Produced produced) {
+  if (!at::GradMode::is_enabled()) {
+    return linear_layers(std::get<0>(norm_forward(x, norm_weight, norm_bias, epsilon)), layers);
+  }
   variable_list weights, biases;
   for (const Linear& layer : layers) {
     weights.push_back(layer.weight);
@@ -136,6 +155,7 @@ std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_
 
 at::Tensor activation_linear(const at::Tensor& gate, const at::Tensor& up, const Linear& layer,
                              Produced produced) {
+  if (!at::GradMode::is_enabled()) return linear(activation_forward(gate, up), layer);
   return ActivationLinear::apply(maybe(gate), up, layer.weight, maybe(layer.bias),
                                  produced == Produced::kRecompute);
 }

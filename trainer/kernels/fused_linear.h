@@ -22,6 +22,9 @@ std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_
                                     const at::Tensor& norm_bias, double epsilon,
                                     const std::vector<Linear>& layers, Produced produced);
 
+// input [..., in] to [..., out]; the few rows of generation by few_rows_linear.
+at::Tensor linear(const at::Tensor& input, const Linear& layer);
+
 // layer(activation(gate, up)), gate undefined for the plain activation. gate, up [..., F] to [..., out].
 at::Tensor activation_linear(const at::Tensor& gate, const at::Tensor& up, const Linear& layer,
                              Produced produced);

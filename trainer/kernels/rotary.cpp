@@ -43,6 +43,7 @@ at::Tensor rotary_table(int64_t context, int64_t head_width, double base, at::Sc
 }
 
 at::Tensor rotary(const at::Tensor& x, const at::Tensor& table_rows) {
+  if (!at::GradMode::is_enabled()) return rotate(x, table_rows, 1.0);
   return Rotary::apply(x, table_rows);
 }
 

@@ -12,11 +12,15 @@
 namespace sextant::trainer {
 namespace {
 
-// Stores new keys or values at their positions and returns the slots that may be read.
-at::Tensor store(at::Tensor& slots, const at::Tensor& fresh, const at::Tensor& positions) {
-  at::Tensor index = positions.unsqueeze(1).unsqueeze(3).expand_as(fresh);  // [B, KV, T, D]
-  slots.scatter_(2, index, fresh);
-  return slots;
+// All arguments and the result [B, T, heads, D].
+at::Tensor mix(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+               const AttentionInputs& inputs) {
+  if (inputs.cache != nullptr) {
+    return attend_cached(query, key, value, *inputs.cache, inputs.fill, inputs.positions, inputs.mask);
+  }
+  return causal_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2),
+                          inputs.first_keys)
+      .transpose(1, 2);
 }
 
 }  // namespace
@@ -63,17 +67,9 @@ at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs
     query = rotary(query, inputs.rotary_rows);
     key = rotary(key, inputs.rotary_rows);
   }
-  query = query.transpose(1, 2), key = key.transpose(1, 2),
-  value = value.transpose(1, 2);  // [B, heads, T, D]
-  if (inputs.cache != nullptr) {
-    key = store(inputs.cache->keys, key, inputs.positions);
-    value = store(inputs.cache->values, value, inputs.positions);
-  }
-  at::Tensor mixed = attention(query, key, value, inputs.mask);                // [B, H, T, D]
-  mixed = mixed.transpose(1, 2).reshape({batch, time, heads_ * head_width_});  // [B, T, H D]
-  at::Tensor output_bias = value_of(output_bias_);
-  return output_bias.defined() ? at::linear(mixed, output_->value, output_bias)
-                               : at::linear(mixed, output_->value);
+  at::Tensor mixed =
+      mix(query, key, value, inputs).reshape({batch, time, heads_ * head_width_});  // [B, T, H D]
+  return linear(mixed, {output_->value, value_of(output_bias_)});
 }
 
 }  // namespace sextant::trainer

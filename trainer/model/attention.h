@@ -1,23 +1,20 @@
 #pragma once
 
 #include "trainer/kernels/fused_linear.h"
+#include "trainer/model/cache.h"
 #include "trainer/model/model.pb.h"
 #include "trainer/model/parameter.h"
 
 namespace sextant::trainer {
 
-// Keys and values of one layer for sequences being generated; slot s of a row holds position s.
-struct LayerCache {
-  at::Tensor keys;    // [B, KV, slots, D]
-  at::Tensor values;  // [B, KV, slots, D]
-};
-
 // What attention needs to know of the rows beside their channels.
 struct AttentionInputs {
   at::Tensor positions;         // [B, T] int64
   at::Tensor rotary_rows;       // [2, B, T, D/2] cosines and sines at the positions; undefined for gpt2
-  at::Tensor mask;              // [B, 1, T, S] true where a query may look; undefined: causal
+  at::Tensor first_keys;        // [B, T] int32, the first key that a query sees; undefined: the first of all
+  at::Tensor mask;              // with a cache: [B, 1, T, S] true where a query may look
   LayerCache* cache = nullptr;  // when set, keys and values are stored at the positions and read from there
+  CacheFill fill = CacheFill::kEmpty;  // of the cache, before these rows
 };
 
 // Grouped-query self-attention with its norm before and its output layer after (Ainslie et al. 2023).

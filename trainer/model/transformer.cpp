@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include "trainer/kernels/attention.h"
+#include "trainer/kernels/cached_attention.h"
+#include "trainer/kernels/few_rows_linear.h"
 #include "trainer/kernels/norm.h"
 #include "trainer/kernels/recompute.h"
 #include "trainer/kernels/rotary.h"
@@ -51,9 +53,11 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
   AttentionInputs inputs;
   inputs.positions = positions;
   if (cache != nullptr) {
-    inputs.mask = cache_mask(positions, cache->slots);
+    inputs.fill = cache->fill;
+    bool masked = inputs.fill == CacheFill::kSome && !fits_cached_attention(embedding_->value);
+    if (masked) inputs.mask = cache_mask(positions, cache->slots);
   } else if (documents.defined()) {
-    inputs.mask = document_mask(documents);
+    inputs.first_keys = first_keys(documents);
   }
   at::Tensor x = at::embedding(embedding_->value, tokens);  // [B, T, C]
   if (position_embedding_ != nullptr) x = x + at::embedding(position_embedding_->value, positions);
@@ -65,6 +69,7 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
     inputs.cache = cache != nullptr ? &cache->layers[layer] : nullptr;
     x = run_block(blocks_[layer], x, inputs);
   }
+  if (cache != nullptr) cache->fill = CacheFill::kSome;
   return norm(x, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
 }
 
@@ -73,7 +78,9 @@ const at::Tensor& Transformer::output_weight() const {
 }
 
 at::Tensor Transformer::logits(const at::Tensor& hidden) const {
-  at::Tensor logits = at::matmul(hidden, output_weight().t());
+  Linear layer{output_weight(), at::Tensor()};
+  if (is_few_rows(hidden, layer)) return few_rows_linear(hidden, {layer}, at::kFloat)[0];
+  at::Tensor logits = at::matmul(hidden, layer.weight.t());
   return at::isReducedFloatingType(logits.scalar_type()) ? logits.to(at::kFloat) : logits;
 }
 

@@ -12,12 +12,6 @@
 
 namespace sextant::trainer {
 
-// Keys and values of all layers.
-struct Cache {
-  std::vector<LayerCache> layers;
-  int64_t slots = 0;
-};
-
 // A decoder-only transformer: Llama (Touvron et al. 2023) or GPT-2 (Radford et al. 2019) by its settings,
 // which must be complete (see fill_defaults). One forward pass serves training, evaluation and generation.
 //
@@ -29,13 +23,15 @@ class Transformer {
 
   // The last layer's channels after the final norm, [B, T, C].
   // tokens, positions [B, T] int64; documents [B, T] (undefined: each row is one document). With a cache,
-  // keys and values go to the slots of `positions`, and each query sees the slots up to its own.
+  // keys and values go to the slots of `positions`, and each query sees the slots up to its own; an empty
+  // cache is filled from position 0 on.
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, const at::Tensor& documents,
                      Cache* cache = nullptr) const;
 
   // The output layer, [V, C]: the embedding itself when tied.
   const at::Tensor& output_weight() const;
-  // hidden [..., C] to logits [..., V], at least fp32.
+  // hidden [..., C] to logits [..., V], at least fp32; of the few rows of generation on a CPU not rounded to
+  // bf16.
   at::Tensor logits(const at::Tensor& hidden) const;
 
   // An empty cache for `rows` sequences of at most `slots` tokens.

@@ -1,0 +1,131 @@
+#include "trainer/kernels/attention_tasks.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "parallel/base/error.h"
+#include "trainer/kernels/simd/attention.h"
+#include "trainer/kernels/simd_memory.h"
+
+namespace sextant::trainer {
+namespace {
+
+const AttentionTask<float>& task_of(InstructionSet set, float) {
+  return pick(set, plain::kAttentionKernels, avx2::kAttentionKernels, avx512::kAttentionKernels).fp32;
+}
+
+const AttentionTask<Bf16>& task_of(InstructionSet set, Bf16) {
+  if (set == InstructionSet::kAmx) return amx::kAttentionTask;
+  return pick(set, plain::kAttentionKernels, avx2::kAttentionKernels, avx512::kAttentionKernels).bf16;
+}
+
+// Kernels read a head's numbers beside each other.
+at::Tensor with_whole_heads(const at::Tensor& x) {
+  return x.stride(3) == 1 ? x : x.contiguous();
+}
+
+HeadStrides strides_of(const at::Tensor& x) {
+  return {x.stride(0), x.stride(1), x.stride(2)};
+}
+
+// As x, laid out as [B, T, heads, D], the order in which the layers around attention read it.
+at::Tensor empty_rows(const at::Tensor& x) {
+  return at::empty({x.size(0), x.size(2), x.size(1), x.size(3)}, x.options()).transpose(1, 2);
+}
+
+void check(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+           const at::Tensor& first_keys) {
+  expect(key.sizes() == value.sizes() && key.size(0) == query.size(0) && key.size(2) == query.size(2) &&
+             key.size(3) == query.size(3) && query.size(1) % key.size(1) == 0,
+         "keys and values belong to the queries");
+  expect(key.scalar_type() == query.scalar_type() && value.scalar_type() == query.scalar_type(),
+         "queries, keys and values are of one type");
+  expect(!first_keys.defined() || (first_keys.scalar_type() == at::kInt && first_keys.is_contiguous() &&
+                                   first_keys.numel() == query.size(0) * query.size(2)),
+         "first_keys is [B, T] int32");
+}
+
+AttentionShape shape_of(const at::Tensor& query, const at::Tensor& key, const at::Tensor& first_keys) {
+  return {query.size(1),
+          key.size(1),
+          query.size(2),
+          query.size(3),
+          static_cast<float>(1 / std::sqrt(static_cast<double>(query.size(3)))),
+          memory_of<int32_t>(first_keys)};
+}
+
+// task(batch, kv_head, scratch) for all of them. Tasks share nothing: any sharing out gives the same bits.
+template <class Task>
+void each_task(int64_t batches, int64_t kv_heads, int64_t scratch_bytes, const Task& task) {
+  at::parallel_for(0, batches * kv_heads, 1, [&](int64_t first, int64_t last) {
+    at::Tensor scratch = at::empty({scratch_bytes}, at::kByte);
+    for (int64_t i = first; i < last; ++i) task(i / kv_heads, i % kv_heads, scratch.data_ptr());
+  });
+}
+
+}  // namespace
+
+std::tuple<at::Tensor, at::Tensor> attention_tasks_forward(const at::Tensor& query, const at::Tensor& key,
+                                                           const at::Tensor& value,
+                                                           const at::Tensor& first_keys, InstructionSet set) {
+  check(query, key, value, first_keys);
+  at::Tensor q = with_whole_heads(query), k = with_whole_heads(key), v = with_whole_heads(value);
+  at::Tensor output = empty_rows(query);
+  at::Tensor log_sum_exp =
+      at::empty({q.size(0), q.size(1), q.size(2)}, q.options().dtype(at::kFloat));  // [B, H, T]
+  with_number(query, [&](auto number) {
+    using Number = decltype(number);
+    AttentionForward<Number> work{shape_of(q, k, first_keys),
+                                  memory_of<Number>(q),
+                                  memory_of<Number>(k),
+                                  memory_of<Number>(v),
+                                  strides_of(q),
+                                  strides_of(k),
+                                  strides_of(v),
+                                  strides_of(output),
+                                  memory_of<Number>(output),
+                                  memory_of<float>(log_sum_exp)};
+    const AttentionTask<Number>& task = task_of(set, number);
+    each_task(q.size(0), k.size(1), task.forward_scratch(work.shape),
+              [&](int64_t batch, int64_t head, void* scratch) { task.forward(work, batch, head, scratch); });
+  });
+  return {output, log_sum_exp};
+}
+
+AttentionGradients attention_tasks_backward(const at::Tensor& grad, const at::Tensor& query,
+                                            const at::Tensor& key, const at::Tensor& value,
+                                            const at::Tensor& first_keys, const at::Tensor& output,
+                                            const at::Tensor& log_sum_exp, InstructionSet set) {
+  at::Tensor q = with_whole_heads(query), k = with_whole_heads(key), v = with_whole_heads(value);
+  at::Tensor g = with_whole_heads(grad);
+  AttentionGradients gradients{empty_rows(q), empty_rows(k), empty_rows(v)};
+  with_number(query, [&](auto number) {
+    using Number = decltype(number);
+    AttentionBackward<Number> work{shape_of(q, k, first_keys),
+                                   memory_of<Number>(q),
+                                   memory_of<Number>(k),
+                                   memory_of<Number>(v),
+                                   memory_of<Number>(output),
+                                   memory_of<Number>(g),
+                                   strides_of(q),
+                                   strides_of(k),
+                                   strides_of(v),
+                                   strides_of(output),
+                                   strides_of(g),
+                                   memory_of<float>(log_sum_exp),
+                                   memory_of<Number>(gradients.query),
+                                   memory_of<Number>(gradients.key),
+                                   memory_of<Number>(gradients.value),
+                                   strides_of(gradients.query),
+                                   strides_of(gradients.key),
+                                   strides_of(gradients.value)};
+    const AttentionTask<Number>& task = task_of(set, number);
+    each_task(q.size(0), k.size(1), task.backward_scratch(work.shape),
+              [&](int64_t batch, int64_t head, void* scratch) { task.backward(work, batch, head, scratch); });
+  });
+  return gradients;
+}
+
+}  // namespace sextant::trainer

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace sextant::trainer {
+
+// B batch, T new tokens a row, H heads, KV key heads, D head width.
+
+// Keys and values of one layer for sequences being generated; slot s of a row holds position s, so that a
+// token is added by writing one slot.
+struct LayerCache {
+  at::Tensor keys;    // [B, KV, slots, D]
+  at::Tensor values;  // [B, KV, slots, D]
+};
+
+// Whether slots hold anything yet. Rows that fill an empty cache see nothing but themselves.
+enum class CacheFill { kEmpty, kSome };
+
+// Keys and values of all layers.
+struct Cache {
+  std::vector<LayerCache> layers;
+  int64_t slots = 0;
+  CacheFill fill = CacheFill::kEmpty;
+
+  // Some of the rows, in the same memory. They are filled on their own: the whole's `fill` stays.
+  Cache rows(int64_t first, int64_t count) const;
+};
+
+// Stores key and value [B, T, KV, D] at positions [B, T], and attends to the slots up to each query's own.
+// query [B, T, H, D]. mask as cache_mask makes it, where the cache is not empty and cached_attention does not
+// take these. Result [B, T, H, D].
+at::Tensor attend_cached(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                         const LayerCache& cache, CacheFill fill, const at::Tensor& positions,
+                         const at::Tensor& mask);
+
+}  // namespace sextant::trainer
