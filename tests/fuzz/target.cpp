@@ -16,6 +16,7 @@ namespace {
 constexpr std::array kTargets{
     Target{"yaml", yaml},
     Target{"tokenizer_json", tokenizer_json},
+    Target{"tiktoken", tiktoken},
     Target{"token_index", token_index},
     Target{"token_sums", token_sums},
     Target{"safetensors", safetensors},

@@ -35,6 +35,7 @@ class MemoryFile {
 
 void yaml(std::span<const uint8_t> bytes);
 void tokenizer_json(std::span<const uint8_t> bytes);
+void tiktoken(std::span<const uint8_t> bytes);
 void token_index(std::span<const uint8_t> bytes);
 void token_sums(std::span<const uint8_t> bytes);
 void safetensors(std::span<const uint8_t> bytes);
