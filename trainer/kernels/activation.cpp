@@ -1,16 +1,73 @@
 #include "trainer/kernels/activation.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "trainer/kernels/simd/activation.h"
+#include "trainer/kernels/simd_memory.h"
 
 namespace sextant::trainer {
+namespace {
 
-at::Tensor activation_forward(const at::Tensor& gate, const at::Tensor& up) {
+constexpr int64_t kGrain = 8192;  // numbers that are worth a thread
+
+const ActivationPass<float>& pass_of(InstructionSet set, float) {
+  return pick(set, plain::kActivationKernels, avx2::kActivationKernels, avx512::kActivationKernels).fp32;
+}
+
+const ActivationPass<Bf16>& pass_of(InstructionSet set, Bf16) {
+  return pick(set, plain::kActivationKernels, avx2::kActivationKernels, avx512::kActivationKernels).bf16;
+}
+
+at::Tensor dense(const at::Tensor& x) {
+  return x.defined() ? x.contiguous() : x;
+}
+
+template <class Number>
+Number* at_index(Number* memory, int64_t i) {
+  return memory != nullptr ? memory + i : nullptr;
+}
+
+at::Tensor vector_forward(const at::Tensor& gate, const at::Tensor& up, InstructionSet set) {
+  at::Tensor gates = dense(gate), ups = dense(up), activated = at::empty_like(ups);
+  with_number(up, [&](auto number) {
+    using Number = decltype(number);
+    auto forward = pass_of(set, number).forward;
+    auto *g = memory_of<Number>(gates), *u = memory_of<Number>(ups), *a = memory_of<Number>(activated);
+    at::parallel_for(0, up.numel(), kGrain, [&](int64_t first, int64_t last) {
+      forward(at_index(g, first), u + first, a + first, last - first);
+    });
+  });
+  return activated;
+}
+
+ActivationGradients vector_backward(const at::Tensor& grad, const at::Tensor& gate, const at::Tensor& up,
+                                    InstructionSet set) {
+  at::Tensor grads = dense(grad), gates = dense(gate), ups = dense(up);
+  ActivationGradients result{gate.defined() ? at::empty_like(gates) : at::Tensor(), at::empty_like(ups)};
+  with_number(up, [&](auto number) {
+    using Number = decltype(number);
+    auto backward = pass_of(set, number).backward;
+    auto *d = memory_of<Number>(grads), *g = memory_of<Number>(gates), *u = memory_of<Number>(ups);
+    auto *dgate = memory_of<Number>(result.gate), *dup = memory_of<Number>(result.up);
+    at::parallel_for(0, up.numel(), kGrain, [&](int64_t first, int64_t last) {
+      backward(d + first, at_index(g, first), u + first, at_index(dgate, first), dup + first, last - first);
+    });
+  });
+  return result;
+}
+
+}  // namespace
+
+at::Tensor activation_forward(const at::Tensor& gate, const at::Tensor& up, InstructionSet set) {
+  if (fits_simd(up)) return vector_forward(gate, up, set);
   if (!gate.defined()) return at::gelu(up, "tanh");
   return at::silu(gate).mul_(up);
 }
 
-ActivationGradients activation_backward(const at::Tensor& grad, const at::Tensor& gate,
-                                        const at::Tensor& up) {
+ActivationGradients activation_backward(const at::Tensor& grad, const at::Tensor& gate, const at::Tensor& up,
+                                        InstructionSet set) {
+  if (fits_simd(up)) return vector_backward(grad, gate, up, set);
   if (!gate.defined()) return {at::Tensor(), at::gelu_backward(grad, up, "tanh")};
   at::Tensor dup = at::silu(gate).mul_(grad);
   return {at::silu_backward(grad * up, gate), dup};

@@ -16,7 +16,7 @@
 namespace sextant::trainer {
 namespace {
 
-constexpr int64_t kGrain = 16384;  // products that are worth a thread
+constexpr int64_t kGrain = 1 << 17;  // products that are worth a thread
 
 auto kernel_of(InstructionSet set, float) {
   return pick(set, plain::kCachedAttentionKernels, avx2::kCachedAttentionKernels,

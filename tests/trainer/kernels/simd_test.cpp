@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include "tests/harness/finite_differences.h"
+#include "trainer/kernels/activation.h"
 #include "trainer/kernels/adamw.h"
 #include "trainer/kernels/norm.h"
+#include "trainer/kernels/rotary.h"
 #include "trainer/kernels/softmax.h"
 
 namespace sextant::trainer {
@@ -82,6 +84,38 @@ TEST_P(Simd, NormWithAddend) {
       EXPECT_LT(difference(gradients.bias, expected.bias), tolerance(type));
     }
   }
+}
+
+TEST_P(Simd, Activations) {
+  auto [set, type, width] = GetParam();
+  at::Tensor up = make({3, width}, 0.3) * 6, grad = make({3, width}, 1.3);
+  for (const at::Tensor& gate : {at::Tensor(), make({3, width}, 2.3) * 6}) {
+    at::Tensor wide_gate = gate.defined() ? gate.to(at::kDouble) : gate, wide_up = up.to(at::kDouble);
+    EXPECT_LT(difference(activation_forward(gate, up, set), activation_forward(wide_gate, wide_up)),
+              tolerance(type));
+    auto ours = activation_backward(grad, gate, up, set);
+    auto expected = activation_backward(grad.to(at::kDouble), wide_gate, wide_up);
+    EXPECT_LT(difference(ours.up, expected.up), tolerance(type));
+    ASSERT_EQ(ours.gate.defined(), gate.defined());
+    if (gate.defined()) {
+      EXPECT_LT(difference(ours.gate, expected.gate), tolerance(type));
+    }
+  }
+  EXPECT_FALSE(at::isnan(activation_forward({}, up * 1e30, set)).any().item<bool>()) << "far out";
+}
+
+TEST_P(Simd, RotaryBothWays) {
+  auto [set, type, width] = GetParam();
+  // Every second head of a wider row, as a projection of queries and keys together would be read.
+  at::Tensor x = make({2, 3, 4, 2 * width}, 0.7).slice(2, 0, 4, 2).detach().requires_grad_(true);
+  at::Tensor table = rotary_table(6, 2 * width, 100.0, at::kDouble, at::kCPU).view({2, 2, 3, width});
+  at::Tensor ours = rotary(x, table.to(at::kFloat), set);
+  EXPECT_LT(difference(ours.detach(), rotary(x.detach().to(at::kDouble), table)), tolerance(type));
+  at::Tensor back = make({2, 3, 2, 2 * width}, 1.7);
+  ours.backward(back);
+  at::Tensor wide = x.detach().to(at::kDouble).requires_grad_(true);
+  rotary(wide, table).backward(back.to(at::kDouble));
+  EXPECT_LT(difference(x.grad(), wide.grad()), tolerance(type));
 }
 
 TEST_P(Simd, SoftmaxRows) {
