@@ -38,7 +38,7 @@ Bpe::Bpe(const TokenizerDefinition& definition)
   }
   for (size_t id = 0; id < definition.tokens.size(); ++id) {
     if (definition.whole_pieces == WholePieces::kLookUp && !added[id] && !definition.tokens[id].empty()) {
-      whole_.emplace(definition.tokens[id], static_cast<int32_t>(id));
+      whole_.add(definition.tokens[id], static_cast<int32_t>(id));
     }
   }
   bool by_result = definition.merge_order == MergeOrder::kResult;
@@ -118,7 +118,7 @@ void Bpe::start_from_characters(std::string_view piece, std::vector<int32_t>& id
 
 void Bpe::encode(std::string_view piece, std::vector<int32_t>& ids, Workspace& work) const {
   if (!whole_.empty()) {
-    if (auto found = whole_.find(piece); found != whole_.end()) return ids.push_back(found->second);
+    if (int32_t id = whole_.find(piece); id != WholePieceTable::kNone) return ids.push_back(id);
   }
   if (alphabet_ == Alphabet::kBytes) {
     start_from_bytes(piece, work.ids);

@@ -9,6 +9,7 @@
 
 #include "data/tokenizer/definition.h"
 #include "data/tokenizer/pair_table.h"
+#include "data/tokenizer/whole_pieces.h"
 
 namespace sextant::data {
 
@@ -53,7 +54,7 @@ class Bpe {
   std::optional<int32_t> unknown_;
   bool one_unknown_a_run_;
   PairTable<Ranked> merges_;
-  std::unordered_map<std::string_view, int32_t> whole_;  // empty unless pieces are looked up whole
+  WholePieceTable whole_;  // empty unless pieces are looked up whole
 };
 
 }  // namespace sextant::data

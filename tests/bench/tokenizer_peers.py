@@ -1,5 +1,6 @@
 """Ours and its peers behind one interface, and the text that scripts here compare them on."""
 
+import base64
 import gzip
 import json
 import pathlib
@@ -31,7 +32,7 @@ class Ours:
         )
 
     def encode(self, data, kind="ordinary"):
-        """The ids of bytes and the seconds that encoding took."""
+        """The ids of bytes and the seconds of processor time that encoding took."""
         self.process.stdin.write(f"{kind} {len(data)}\n".encode() + data)
         self.process.stdin.flush()
         count, nanoseconds = self.process.stdout.readline().split()
@@ -43,8 +44,6 @@ def tiktoken_encoding(file, name):
     """tiktoken's encoding `name` with the ranks of a local file; llama3 brings its own pattern."""
     ranks = {}
     lines = pathlib.Path(file).read_bytes().splitlines()
-    import base64
-
     for line in lines:
         token, rank = line.split()
         ranks[base64.b64decode(token)] = int(rank)
@@ -113,3 +112,21 @@ def mutated(text, key):
             code = rng.randrange(0x110000)
             characters[at] = "" if 0xD800 <= code < 0xE000 else chr(code)
     return "".join(characters)
+
+
+def documents_of(paths, size=8_000):
+    """Text as documents of about `size` characters, cut at lines."""
+    documents, held = [], ""
+    for path in paths:
+        for line in readable(pathlib.Path(path)).splitlines(keepends=True):
+            held += line
+            if len(held) >= size:
+                documents.append(held)
+                held = ""
+    return documents + [held] if held else documents
+
+
+def spread(values):
+    """Median, lowest and highest, for a table."""
+    ordered = sorted(values)
+    return f"{ordered[len(ordered) // 2]:8.1f} ({ordered[0]:.1f}-{ordered[-1]:.1f})"
