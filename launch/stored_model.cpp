@@ -18,6 +18,9 @@ StoredModel load_model(const std::filesystem::path& folder) {
                      data::Tokenizer::from_json(reader.side_file("tokenizer.json"),
                                                 (reader.folder() / "tokenizer.json").string())};
   trainer::restore_weights(reader, stored.model->parameters());
+  // Nothing is trained here: forward reads the values alone, and bf16 without masters takes a third of the
+  // memory.
+  for (const auto& parameter : stored.model->parameters()) parameter->master = at::Tensor();
   return stored;
 }
 
