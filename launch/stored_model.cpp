@@ -17,6 +17,9 @@ StoredModel load_model(const std::filesystem::path& folder) {
   auto model = std::make_unique<trainer::Transformer>(config.model(), trainer::NumericsSettings::none,
                                                       precision, device);
   trainer::restore_weights(reader, model->parameters());
+  // Nothing is trained here: forward reads the values alone, and bf16 without masters takes a third of the
+  // memory.
+  for (const auto& parameter : model->parameters()) parameter->master = at::Tensor();
   return {reader.folder(), std::move(model),
           data::Tokenizer::from_json(reader.side_file("tokenizer.json"),
                                      (reader.folder() / "tokenizer.json").string())};

@@ -130,8 +130,9 @@ TEST_P(GenerateNarrow, LogProbabilitiesAreNearThoseOfTheTrainingForwardPass) {
         model_->forward(ids.narrow(1, 0, length), at::arange(length, at::kLong).unsqueeze(0), {});
     at::Tensor expected =
         target_log_probabilities(hidden[0], model_->output_weight(), ids[0].narrow(0, 1, length), 4);
-    // The order of sums differs: some roundings of the type in each of a few layers.
-    double tolerance = GetParam().type == at::kBFloat16 ? 2e-2 : 1e-5;
+    // fp32 adds in another order. In bf16 both ways are within 2e-2 of the exact number, so 4e-2 of each
+    // other.
+    double tolerance = GetParam().type == at::kBFloat16 ? 4e-2 : 1e-5;
     for (size_t i = 0; i < completions[row].ids.size(); ++i) {
       auto exact = expected[static_cast<int64_t>(prompts[row].size() + i) - 1].item<double>();
       EXPECT_NEAR(completions[row].log_probabilities[i], exact, tolerance * std::max(1.0, std::abs(exact)));
