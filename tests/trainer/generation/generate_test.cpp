@@ -84,7 +84,9 @@ TEST_P(Generate, RefusesWhatTheModelCanNotRead) {
   EXPECT_THROW(generate(*model_, {std::vector<int32_t>(16, 1)}, {}), Error);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Generate, testing::Values("llama.json", "llama_qk_norm.json", "gpt2.json"),
+INSTANTIATE_TEST_SUITE_P(Models, Generate,
+                         testing::Values("llama.json", "llama_qk_norm.json", "llama3.json", "mistral.json",
+                                         "qwen2.json", "qwen3.json", "gpt2.json"),
                          [](const auto& named) {
                            std::string name = named.param;
                            return name.substr(0, name.find('.'));
