@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "launch/checkpoint_exchange.h"
 #include "launch/checkpoint_summary.h"
 #include "launch/commands.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -100,11 +101,14 @@ void add_verify(CLI::App& checkpoint) {
 }  // namespace
 
 void add_checkpoint(CLI::App& app) {
-  CLI::App* checkpoint = app.add_subcommand("checkpoint", "Look into checkpoints and check them");
+  CLI::App* checkpoint = app.add_subcommand(
+      "checkpoint", "Look into checkpoints, check them, bring models in and give them out");
   checkpoint->require_subcommand(1);
   checkpoint->footer("Example: sextant checkpoint inspect runs/gpt_124m");
   add_inspect(*checkpoint);
   add_verify(*checkpoint);
+  add_import(*checkpoint);
+  add_export(*checkpoint);
 }
 
 }  // namespace sextant::launch

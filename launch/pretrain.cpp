@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "parallel/agreement.h"
 #include "parallel/group_nccl.h"
 #include "parallel/mesh.h"
+#include "trainer/checkpoint/kept_files.h"
 #include "trainer/config/load.h"
 #include "trainer/config/rules.h"
 #include "trainer/config/yaml_writer.h"
@@ -25,6 +27,7 @@
 #include "trainer/model/model_rules.h"
 #include "trainer/resume.h"
 #include "trainer/run_folder.h"
+#include "trainer/start_from.h"
 #include "trainer/state.h"
 #include "trainer/train.h"
 
@@ -158,12 +161,23 @@ class Pretraining {
     return parallel::gather_bytes(world_, found)[0];
   }
 
-  void start_or_resume() {
-    std::string path = newest();
-    if (path.empty()) {
+  void start() {
+    if (!config_.run().has_start_from()) {
       trainer::initialise(model_->parameters(), config_.run().seed());
       return;
     }
+    parallel::together(world_, [&] {
+      trainer::CheckpointReader reader(config_.run().start_from());
+      trainer::check_start(reader, tokenizer_->fingerprint());
+      trainer::restore_weights(reader, model_->parameters());
+      kept_files_ = trainer::kept_files(reader);
+    });
+    say("starting from the weights of {}", config_.run().start_from());
+  }
+
+  void start_or_resume() {
+    std::string path = newest();
+    if (path.empty()) return start();
     std::vector<std::string> changed;
     parallel::together(world_, [&] {
       trainer::CheckpointReader reader(path);
@@ -173,6 +187,7 @@ class Pretraining {
       trainer::restore_training(reader, model_->parameters(), *optimizer_);
       start_ = Step(reader.manifest().step());
       left_out_ = trainer::recorded_updates_left_out(reader.manifest());
+      kept_files_ = trainer::kept_files(reader);
     });
     say("going on from {} (step {})", path, start_.value());
     for (const std::string& line : changed) say("  changed since then: {}", line);
@@ -193,6 +208,9 @@ class Pretraining {
       data::write_file(folder_->path() / "config.yaml", config_text);
       log = std::make_unique<trainer::RunLog>(folder_->path(), config_.run(), start_, Step(last));
     });
+    std::map<std::string, std::string> side_files = kept_files_;
+    side_files["tokenizer.json"] = tokenizer_->to_json();
+    side_files["config.yaml"] = config_text;
     trainer::CheckpointWriter checkpoints(folder_->checkpoints(), world_,
                                           {config_.run().keep_last(), config_.run().keep_every()});
     trainer::Training training{config_,
@@ -207,7 +225,7 @@ class Pretraining {
                                *tokenizer_,
                                checkpoints,
                                identity(),
-                               {{"tokenizer.json", tokenizer_->to_json()}, {"config.yaml", config_text}},
+                               side_files,
                                log.get(),
                                [this] { return stop_.requested(); },
                                peak_flops_,
@@ -253,6 +271,7 @@ class Pretraining {
   std::unique_ptr<trainer::AdamW> optimizer_;
   std::unique_ptr<trainer::TrainStep> step_;
   double peak_flops_ = 0;
+  std::map<std::string, std::string> kept_files_;  // of the model that the run started from
   Step start_;
   int64_t left_out_ = 0;
 };
@@ -261,6 +280,7 @@ int pretrain(const Options& options) {
   // Mistakes in the file are told before MPI starts: at once, and by one rank (see main).
   trainer::Origins origins;
   trainer::Run config = trainer::load_run(options.file, options.overrides, &origins);
+  trainer::check(trainer::adopt_model(config), origins);
   trainer::check(trainer::complaints(config, 0), origins);
   trainer::StopSignal stop;  // from here on a signal means: at the next step, in good order
   return run_on_ranks([&](parallel::MpiSession& session, Group& world) {

@@ -11,6 +11,10 @@ from reference import (
     FORMULA,
     GPT2,
     LLAMA,
+    LLAMA3,
+    MISTRAL,
+    QWEN2,
+    QWEN3,
     build,
     fill,
     global_norm,
@@ -48,6 +52,8 @@ def forward(network, batch):
     allowed = (documents[:, :, None] == documents[:, None, :]) & torch.ones(
         TIME, TIME, dtype=torch.bool
     ).tril()
+    if network.config.to_dict().get("sliding_window"):
+        allowed = allowed & torch.ones(TIME, TIME, dtype=torch.bool).triu(1 - network.config.sliding_window)
     mask = torch.zeros(ROWS, 1, TIME, TIME, dtype=network.dtype)
     mask.masked_fill_(~allowed[:, None], torch.finfo(network.dtype).min)
     return network(
@@ -150,6 +156,11 @@ def main():
         LLAMA,
         starts=(6, 11),
     )
+    make("qwen2.json", "Qwen 2: biases on queries, keys and values", QWEN2)
+    make("qwen3.json", "Qwen 3: norms on queries and keys, heads wider than width / heads", QWEN3)
+    make("llama3.json", "Llama 3.1: scaled rotary frequencies; a bias on every linear layer", LLAMA3)
+    make("mistral.json", "Mistral: sliding window of 5; rotary frequencies divided by 2", MISTRAL)
+    make("mistral_documents.json", "The same with two documents in each row", MISTRAL, starts=(6, 11))
     make("gpt2.json", "GPT-2: LayerNorm, learned positions, GELU (tanh), biases, tied embeddings", GPT2)
 
 

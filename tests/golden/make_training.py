@@ -13,6 +13,10 @@ from reference import (
     FORMULA,
     GPT2,
     LLAMA,
+    LLAMA3,
+    MISTRAL,
+    QWEN2,
+    QWEN3,
     build,
     fill,
     global_norm,
@@ -113,6 +117,10 @@ def make(name, about, model, clip):
 def main():
     about = "Ten steps of AdamW with clipping, warm-up and cosine; loss is the batch's mean before the step"
     make("training_llama.json", about + " (Llama)", LLAMA, clip=1.0)
+    make("training_llama3.json", about + " (Llama 3.1)", LLAMA3, clip=1.0)
+    make("training_mistral.json", about + " (Mistral)", MISTRAL, clip=1.0)
+    make("training_qwen2.json", about + " (Qwen 2)", QWEN2, clip=1.0)
+    make("training_qwen3.json", about + " (Qwen 3)", QWEN3, clip=1.0)
     make("training_gpt2.json", about + " (GPT-2, tied; the last steps are not clipped)", GPT2, clip=1.75)
 
 

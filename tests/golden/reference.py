@@ -16,6 +16,10 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
 )
@@ -75,6 +79,18 @@ LLAMA = dict(
     tied_embeddings=False,
     qk_norm=False,
 )
+QWEN2 = LLAMA | dict(query_key_value_bias=True, tied_embeddings=True, rotary_base=1e6)
+QWEN3 = LLAMA | dict(qk_norm=True, head_width=12, rotary_base=1e6)
+LLAMA3 = LLAMA | dict(
+    rotary_base=500.0,
+    rotary_scaling=dict(
+        kind="llama3", factor=4.0, low_frequency=1.0, high_frequency=4.0, original_context=64
+    ),
+    query_key_value_bias=True,
+    attention_output_bias=True,
+    feed_forward_bias=True,
+)
+MISTRAL = LLAMA | dict(sliding_window=5, rotary_scaling=dict(kind="linear", factor=2.0))
 GPT2 = dict(
     kind="gpt2",
     vocabulary=64,
@@ -92,13 +108,13 @@ GPT2 = dict(
 def shapes(model):
     """Our parameters: name -> shape."""
     c, f, v = model["width"], model["ffn_width"], model["vocabulary"]
-    d = c // model["heads"]
+    d = model.get("head_width", c // model["heads"])
     gpt2 = model["kind"] == "gpt2"
     result = {"embedding.weight": [v, c]}
 
-    def linear(name, rows, columns):
+    def linear(name, rows, columns, bias):
         result[name + ".weight"] = [rows, columns]
-        if gpt2:
+        if gpt2 or model.get(bias):
             result[name + ".bias"] = [rows]
 
     def norm(name, width):
@@ -111,18 +127,18 @@ def shapes(model):
     for n in range(model["layers"]):
         block = f"blocks.{n}."
         norm(block + "attention_norm", c)
-        linear(block + "attention.query", model["heads"] * d, c)
-        linear(block + "attention.key", model["kv_heads"] * d, c)
-        linear(block + "attention.value", model["kv_heads"] * d, c)
-        linear(block + "attention.output", c, model["heads"] * d)
+        linear(block + "attention.query", model["heads"] * d, c, "query_key_value_bias")
+        linear(block + "attention.key", model["kv_heads"] * d, c, "query_key_value_bias")
+        linear(block + "attention.value", model["kv_heads"] * d, c, "query_key_value_bias")
+        linear(block + "attention.output", c, model["heads"] * d, "attention_output_bias")
         if model.get("qk_norm"):
             result[block + "attention.query_norm.weight"] = [d]
             result[block + "attention.key_norm.weight"] = [d]
         norm(block + "feed_forward_norm", c)
         if not gpt2:
-            linear(block + "feed_forward.gate", f, c)
-        linear(block + "feed_forward.up", f, c)
-        linear(block + "feed_forward.down", c, f)
+            linear(block + "feed_forward.gate", f, c, "feed_forward_bias")
+        linear(block + "feed_forward.up", f, c, "feed_forward_bias")
+        linear(block + "feed_forward.down", c, f, "feed_forward_bias")
     norm("final_norm", c)
     if not model["tied_embeddings"]:
         result["output.weight"] = [v, c]
@@ -175,11 +191,32 @@ def build(model):
         rms_norm_eps=model["norm_epsilon"],
         tie_word_embeddings=model["tied_embeddings"],
         attn_implementation="eager",
-        head_dim=model["width"] // model["heads"],
+        head_dim=model.get("head_width", model["width"] // model["heads"]),
     )
+    if "rotary_scaling" in model:
+        settings["rope_scaling"] = rope_scaling(model["rotary_scaling"])
+    if model.get("sliding_window"):
+        config = MistralConfig(**settings, sliding_window=model["sliding_window"])
+        return MistralForCausalLM(config).double().train()
     if model["qk_norm"]:
         return Qwen3ForCausalLM(Qwen3Config(**settings)).double().train()
+    every_bias = model.get("attention_output_bias", False)
+    if model.get("query_key_value_bias") and not every_bias:
+        return Qwen2ForCausalLM(Qwen2Config(**settings)).double().train()
+    settings |= dict(attention_bias=every_bias, mlp_bias=model.get("feed_forward_bias", False))
     return LlamaForCausalLM(LlamaConfig(**settings)).double().train()
+
+
+def rope_scaling(scaling):
+    if scaling["kind"] == "linear":
+        return dict(rope_type="linear", factor=scaling["factor"])
+    return dict(
+        rope_type="llama3",
+        factor=scaling["factor"],
+        low_freq_factor=scaling["low_frequency"],
+        high_freq_factor=scaling["high_frequency"],
+        original_max_position_embeddings=scaling["original_context"],
+    )
 
 
 def _llama_names(name):

@@ -26,6 +26,23 @@ inline trainer::ModelSettings model_settings(const Json& described) {
   settings.set_rotary_base(described.value("rotary_base", 10000.0));
   settings.set_tied_embeddings(described.at("tied_embeddings"));
   settings.set_qk_norm(described.value("qk_norm", false));
+  if (described.contains("head_width")) settings.set_head_width(described.at("head_width"));
+  settings.set_query_key_value_bias(described.value("query_key_value_bias", false));
+  settings.set_attention_output_bias(described.value("attention_output_bias", false));
+  settings.set_feed_forward_bias(described.value("feed_forward_bias", false));
+  settings.set_sliding_window(described.value("sliding_window", 0));
+  if (described.contains("rotary_scaling")) {
+    const Json& scaling = described.at("rotary_scaling");
+    auto& ours = *settings.mutable_rotary_scaling();
+    bool llama3 = scaling.at("kind") == "llama3";
+    ours.set_kind(llama3 ? trainer::RotaryScaling::llama3 : trainer::RotaryScaling::linear);
+    ours.set_factor(scaling.at("factor"));
+    if (llama3) {
+      ours.set_low_frequency(scaling.at("low_frequency"));
+      ours.set_high_frequency(scaling.at("high_frequency"));
+      ours.set_original_context(scaling.at("original_context"));
+    }
+  }
   return settings;
 }
 

@@ -57,8 +57,8 @@ TEST_F(ConfigCommand, ShowsWhatItCanReadAgain) {
   EXPECT_EQ(first.exit_code, 0) << first.out;
   Outcome shown = run("config show y.yaml --origins");
   EXPECT_EQ(shown.exit_code, 0);
-  EXPECT_NE(shown.out.find("model.layers                         3 "), std::string::npos) << shown.out;
-  EXPECT_NE(shown.out.find("run.folder                           runs/x "), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("model.layers                           3 "), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("run.folder                             runs/x "), std::string::npos) << shown.out;
   EXPECT_EQ(run("config show x.yaml --json").exit_code, 0);
 }
 

@@ -103,7 +103,10 @@ TEST_P(GoldenTraining, TenStepsAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, GoldenTraining, testing::Values("training_llama.json", "training_gpt2.json"),
+INSTANTIATE_TEST_SUITE_P(Files, GoldenTraining,
+                         testing::Values("training_llama.json", "training_llama3.json",
+                                         "training_mistral.json", "training_qwen2.json",
+                                         "training_qwen3.json", "training_gpt2.json"),
                          [](const auto& named) {
                            std::string name = named.param;
                            return name.substr(0, name.find('.'));

@@ -15,6 +15,9 @@ namespace sextant::trainer {
 namespace {
 
 void write_box(data::DurableFile& file, HostBox& box, const std::atomic<bool>& stop) {
+  if (box.make) box.tensor = box.make();
+  expect(static_cast<int64_t>(box.tensor.nbytes()) == box.piece.bytes() && box.tensor.is_contiguous(),
+         "a box is as large as it was announced");
   const auto* bytes = static_cast<const uint8_t*>(box.tensor.const_data_ptr());
   for (int64_t at = 0; at < box.piece.bytes(); at += kChecksumBlock) {
     if (stop) fail_environment("the save was given up");
@@ -41,7 +44,8 @@ void write_boxes(const std::filesystem::path& folder, int64_t rank, std::vector<
   for (HostBox& box : boxes) {
     std::string key = piece_key(box.piece);
     by_key[key] = &box;
-    entries.push_back({key, box.tensor.scalar_type(), {box.piece.shape().begin(), box.piece.shape().end()}});
+    at::ScalarType type = dtype_named(box.piece.dtype()).value();
+    entries.push_back({key, type, {box.piece.shape().begin(), box.piece.shape().end()}});
   }
   std::string header = lay_out_safetensors(entries, {{"format", "pt"}});
   std::string name = fmt::format("rank-{:05}.safetensors", rank);

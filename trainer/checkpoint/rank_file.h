@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ inline constexpr int64_t kChecksumBlock = int64_t{4} << 20;  // bytes
 struct HostBox {
   Manifest::Piece piece;
   at::Tensor tensor;  // contiguous, on the CPU
+  // Where the tensor is absent: makes it when its turn comes, so that only one is in memory.
+  std::function<at::Tensor()> make = {};
 };
 
 // What one rank writes of a checkpoint, into the folder of a save under way: "rank-00000.safetensors" with

@@ -81,8 +81,13 @@ at::Tensor rotary_table(int64_t context, int64_t head_width, double base, at::Sc
                         at::Device device) {
   auto wide = at::TensorOptions().dtype(at::kDouble);
   at::Tensor exponent = at::arange(0, head_width, 2, wide).div_(static_cast<double>(head_width));  // [D/2]
-  at::Tensor frequency = at::pow(at::Scalar(base), exponent).reciprocal_();
-  at::Tensor angle = at::outer(at::arange(context, wide), frequency);  // [context, D/2]
+  return rotary_table(context, at::pow(at::Scalar(base), exponent).reciprocal_(), type, device);
+}
+
+at::Tensor rotary_table(int64_t context, const at::Tensor& frequencies, at::ScalarType type,
+                        at::Device device) {
+  at::Tensor positions = at::arange(context, frequencies.options());
+  at::Tensor angle = at::outer(positions, frequencies);  // [context, D/2]
   return at::stack({angle.cos(), angle.sin()}).to(at::TensorOptions().dtype(type).device(device));
 }
 

@@ -8,6 +8,7 @@
 #include "trainer/kernels/norm.h"
 #include "trainer/kernels/rotary.h"
 #include "trainer/model/layers.h"
+#include "trainer/model/model_rules.h"
 
 namespace sextant::trainer {
 namespace {
@@ -28,25 +29,26 @@ at::Tensor mix(const at::Tensor& query, const at::Tensor& key, const at::Tensor&
 Attention::Attention(const ModelSettings& settings, const std::string& name, ParameterList& parameters)
     : heads_(settings.heads()),
       kv_heads_(settings.kv_heads()),
-      head_width_(settings.width() / settings.heads()),
+      head_width_(head_width(settings)),
       epsilon_(settings.norm_epsilon()) {
   int64_t width = settings.width(), query_width = heads_ * head_width_, key_width = kv_heads_ * head_width_;
   bool gpt2 = settings.kind() == ModelSettings::gpt2;
+  bool biased = gpt2 || settings.query_key_value_bias();
   LayerBuilder build{settings, parameters};
   norm_weight_ = &build.norm(name + "_norm.weight", width);
   if (gpt2) norm_bias_ = &build.bias(name + "_norm.bias", width);
   query_ = &build.matrix(name + ".query.weight", query_width, width);
-  if (gpt2) query_bias_ = &build.bias(name + ".query.bias", query_width);
+  if (biased) query_bias_ = &build.bias(name + ".query.bias", query_width);
   key_ = &build.matrix(name + ".key.weight", key_width, width);
-  if (gpt2) key_bias_ = &build.bias(name + ".key.bias", key_width);
+  if (biased) key_bias_ = &build.bias(name + ".key.bias", key_width);
   value_ = &build.matrix(name + ".value.weight", key_width, width);
-  if (gpt2) value_bias_ = &build.bias(name + ".value.bias", key_width);
+  if (biased) value_bias_ = &build.bias(name + ".value.bias", key_width);
   if (settings.qk_norm()) {
     query_norm_ = &build.norm(name + ".query_norm.weight", head_width_);
     key_norm_ = &build.norm(name + ".key_norm.weight", head_width_);
   }
   output_ = &build.residual_matrix(name + ".output.weight", width, query_width);
-  if (gpt2) output_bias_ = &build.bias(name + ".output.bias", width);
+  if (gpt2 || settings.attention_output_bias()) output_bias_ = &build.bias(name + ".output.bias", width);
 }
 
 at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs, Produced produced) const {

@@ -21,7 +21,7 @@ class FeedForward {
   double epsilon_;
   Parameter *norm_weight_, *norm_bias_ = nullptr;
   Parameter *gate_ = nullptr, *up_, *down_;
-  Parameter *up_bias_ = nullptr, *down_bias_ = nullptr;
+  Parameter *gate_bias_ = nullptr, *up_bias_ = nullptr, *down_bias_ = nullptr;
 };
 
 }  // namespace sextant::trainer

@@ -1,17 +1,20 @@
 #include "trainer/model/flops.h"
 
+#include "trainer/model/model_rules.h"
+
 namespace sextant::trainer {
 
 int64_t matrix_weights(const ModelSettings& settings) {
-  int64_t width = settings.width(), head_width = width / settings.heads();
-  int64_t attention = width * head_width * (2 * settings.heads() + 2 * settings.kv_heads());
+  int64_t width = settings.width();
+  int64_t attention = width * head_width(settings) * (2 * settings.heads() + 2 * settings.kv_heads());
   int64_t matrices = settings.kind() == ModelSettings::llama ? 3 : 2;
   int64_t feed_forward = matrices * width * settings.ffn_width();
   return settings.layers() * (attention + feed_forward) + width * int64_t{settings.vocabulary()};
 }
 
 double training_flops_per_token(const ModelSettings& settings) {
-  double attention = 12.0 * settings.layers() * settings.width() * settings.context();
+  double attention = 12.0 * settings.layers() * static_cast<double>(settings.heads() * head_width(settings)) *
+                     settings.context();
   return 6.0 * static_cast<double>(matrix_weights(settings)) + attention;
 }
 

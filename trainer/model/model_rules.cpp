@@ -31,7 +31,14 @@ std::vector<Complaint> head_complaints(const ModelSettings& model) {
   std::vector<Complaint> found;
   int64_t width = model.width(), heads = model.heads(), kv_heads = kv_heads_of(model);
   bool rotary = model.kind() == ModelSettings::llama;
-  if (width % heads != 0) {
+  if (model.has_head_width()) {
+    if (rotary && model.head_width() % 2 != 0) {
+      found.push_back(
+          {"model.head_width", fmt::format("{} is odd, and rotary positions turn pairs of channels; set "
+                                           "model.head_width={}",
+                                           model.head_width(), model.head_width() + 1)});
+    }
+  } else if (width % heads != 0) {
     found.push_back({"model.heads", fmt::format("{} heads do not divide model.width={}; set model.heads={}",
                                                 heads, width, divisors_near(width, heads))});
   } else if (rotary && width / heads % 2 != 0) {
@@ -52,6 +59,12 @@ std::vector<Complaint> head_complaints(const ModelSettings& model) {
 
 std::vector<Complaint> model_complaints(const ModelSettings& model) {
   std::vector<Complaint> found = head_complaints(model);
+  const RotaryScaling& scaling = model.rotary_scaling();
+  if (scaling.kind() == RotaryScaling::llama3 && scaling.high_frequency() <= scaling.low_frequency()) {
+    found.push_back({"model.rotary_scaling.high_frequency",
+                     fmt::format("{} is not above model.rotary_scaling.low_frequency={}",
+                                 scaling.high_frequency(), scaling.low_frequency())});
+  }
   if (model.kind() != ModelSettings::gpt2) return found;
   if (kv_heads_of(model) != model.heads()) {
     found.push_back(
@@ -59,10 +72,25 @@ std::vector<Complaint> model_complaints(const ModelSettings& model) {
                                        "remove it, or set model.kind=llama",
                                        kv_heads_of(model), model.heads())});
   }
-  if (model.qk_norm()) {
-    found.push_back({"model.qk_norm", "gpt2 has none; set it to false, or set model.kind=llama"});
+  auto llama_only = [&](const char* key, const char* otherwise) {
+    found.push_back({key, fmt::format("gpt2 has none; {}, or set model.kind=llama", otherwise)});
+  };
+  if (model.qk_norm()) llama_only("model.qk_norm", "set it to false");
+  if (model.sliding_window() > 0) llama_only("model.sliding_window", "set it to 0");
+  if (model.rotary_scaling().kind() != RotaryScaling::unscaled) {
+    llama_only("model.rotary_scaling.kind", "set it to unscaled");
+  }
+  if (model.has_head_width() && int64_t{model.head_width()} * model.heads() != model.width()) {
+    found.push_back(
+        {"model.head_width", fmt::format("gpt2's heads are as wide as model.width={} over model.heads={}; "
+                                         "remove it, or set model.kind=llama",
+                                         model.width(), model.heads())});
   }
   return found;
+}
+
+int64_t head_width(const ModelSettings& model) {
+  return model.has_head_width() ? model.head_width() : model.width() / model.heads();
 }
 
 std::vector<Complaint> vocabulary_complaints(const ModelSettings& model, int64_t tokenizer_vocabulary) {

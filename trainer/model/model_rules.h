@@ -19,4 +19,7 @@ std::vector<Complaint> vocabulary_complaints(const ModelSettings& model, int64_t
 // stays.
 void fill_model_defaults(ModelSettings& model, int64_t tokenizer_vocabulary);
 
+// Channels of one attention head: what the settings say, or width / heads.
+int64_t head_width(const ModelSettings& model);
+
 }  // namespace sextant::trainer

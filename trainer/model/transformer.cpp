@@ -9,7 +9,10 @@
 #include "trainer/kernels/norm.h"
 #include "trainer/kernels/recompute.h"
 #include "trainer/kernels/rotary.h"
+#include "trainer/kernels/window_mask.h"
 #include "trainer/model/layers.h"
+#include "trainer/model/model_rules.h"
+#include "trainer/model/rotary_frequencies.h"
 
 namespace sextant::trainer {
 
@@ -31,10 +34,10 @@ Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recomp
   if (!settings_.tied_embeddings()) {
     output_ = &build.matrix("output.weight", settings_.vocabulary(), settings_.width());
   }
-  if (!gpt2) {
+  // On the meta device a model is its shapes alone.
+  if (!gpt2 && !device.is_meta()) {
     auto type = precision.compute == at::kDouble ? at::kDouble : at::kFloat;
-    rotary_table_ = rotary_table(settings_.context(), settings_.width() / settings_.heads(),
-                                 settings_.rotary_base(), type, device);
+    rotary_table_ = rotary_table(settings_.context(), rotary_frequencies(settings_), type, device);
   }
 }
 
@@ -58,6 +61,10 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
     if (masked) inputs.mask = cache_mask(positions, cache->slots);
   } else if (documents.defined()) {
     inputs.first_keys = first_keys(documents);
+  }
+  if (settings_.sliding_window() > 0) {
+    at::Tensor in_row = at::arange(tokens.size(1), positions.options()).expand_as(tokens);  // [B, T]
+    inputs.mask = window_mask(inputs.mask, cache != nullptr ? positions : in_row, settings_.sliding_window());
   }
   at::Tensor x = at::embedding(embedding_->value, tokens);  // [B, T, C]
   if (position_embedding_ != nullptr) x = x + at::embedding(position_embedding_->value, positions);
@@ -88,7 +95,7 @@ Cache Transformer::make_cache(int64_t rows, int64_t slots) const {
   Cache cache;
   cache.slots = slots;
   auto options = at::TensorOptions().dtype(parameters_.precision().compute).device(parameters_.device());
-  std::vector<int64_t> shape{rows, settings_.kv_heads(), slots, settings_.width() / settings_.heads()};
+  std::vector<int64_t> shape{rows, settings_.kv_heads(), slots, head_width(settings_)};
   for (int layer = 0; layer < settings_.layers(); ++layer) {
     cache.layers.push_back({at::zeros(shape, options), at::zeros(shape, options)});
   }

@@ -137,9 +137,9 @@ TEST(ShowYaml, LoadsBackToTheEqualMessage) {
 TEST(ShowList, HasALineForEachValue) {
   Origins origins;
   std::string text = show_list(resolved(with_needed("run: {steps: 20}\n"), {}, &origins), origins);
-  EXPECT_TRUE(holds(text, "\nrun.steps                            20         x.yaml:2:14\n")) << text;
-  EXPECT_TRUE(holds(text, "\nparallel.data                        -          default: all ranks")) << text;
-  EXPECT_TRUE(holds(text, "\ndata.train.0.prefix                  a          x.yaml:1:35\n")) << text;
+  EXPECT_TRUE(holds(text, "\nrun.steps                              20         x.yaml:2:14\n")) << text;
+  EXPECT_TRUE(holds(text, "\nparallel.data                          -          default: all ranks")) << text;
+  EXPECT_TRUE(holds(text, "\ndata.train.0.prefix                    a          x.yaml:1:35\n")) << text;
 }
 
 TEST(ShowJson, HoldsValuesAndOrigins) {

@@ -164,7 +164,9 @@ INSTANTIATE_TEST_SUITE_P(Models, GenerateNarrow,
                            return name.substr(0, name.find('.')) + at::toString(named.param.type);
                          });
 
-INSTANTIATE_TEST_SUITE_P(Models, Generate, testing::Values("llama.json", "llama_qk_norm.json", "gpt2.json"),
+INSTANTIATE_TEST_SUITE_P(Models, Generate,
+                         testing::Values("llama.json", "llama_qk_norm.json", "llama3.json", "mistral.json",
+                                         "qwen2.json", "qwen3.json", "gpt2.json"),
                          [](const auto& named) {
                            std::string name = named.param;
                            return name.substr(0, name.find('.'));

@@ -75,23 +75,24 @@ TEST_P(GoldenModel, GreedyTokens) {
   EXPECT_EQ(completions[0].ids, expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, GoldenModel,
-                         testing::Values(Case{"llama.json", NumericsSettings::none},
-                                         Case{"llama.json", NumericsSettings::selective},
-                                         Case{"llama.json", NumericsSettings::full},
-                                         Case{"llama_tied.json", NumericsSettings::none},
-                                         Case{"llama_tied.json", NumericsSettings::full},
-                                         Case{"llama_qk_norm.json", NumericsSettings::none},
-                                         Case{"llama_qk_norm.json", NumericsSettings::selective},
-                                         Case{"llama_documents.json", NumericsSettings::none},
-                                         Case{"gpt2.json", NumericsSettings::none},
-                                         Case{"gpt2.json", NumericsSettings::selective},
-                                         Case{"gpt2.json", NumericsSettings::full}),
-                         [](const auto& named) {
-                           std::string name = named.param.file;
-                           return name.substr(0, name.find('.')) + "_recompute_" +
-                                  NumericsSettings::Recompute_Name(named.param.recompute);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Files, GoldenModel,
+    testing::Values(
+        Case{"llama.json", NumericsSettings::none}, Case{"llama.json", NumericsSettings::selective},
+        Case{"llama.json", NumericsSettings::full}, Case{"llama_tied.json", NumericsSettings::none},
+        Case{"llama_tied.json", NumericsSettings::full}, Case{"llama_qk_norm.json", NumericsSettings::none},
+        Case{"llama_qk_norm.json", NumericsSettings::selective},
+        Case{"llama_documents.json", NumericsSettings::none}, Case{"llama3.json", NumericsSettings::none},
+        Case{"llama3.json", NumericsSettings::selective}, Case{"mistral.json", NumericsSettings::none},
+        Case{"mistral_documents.json", NumericsSettings::none}, Case{"qwen2.json", NumericsSettings::none},
+        Case{"qwen2.json", NumericsSettings::selective}, Case{"qwen3.json", NumericsSettings::none},
+        Case{"gpt2.json", NumericsSettings::none}, Case{"gpt2.json", NumericsSettings::selective},
+        Case{"gpt2.json", NumericsSettings::full}),
+    [](const auto& named) {
+      std::string name = named.param.file;
+      return name.substr(0, name.find('.')) + "_recompute_" +
+             NumericsSettings::Recompute_Name(named.param.recompute);
+    });
 
 }  // namespace
 }  // namespace sextant::trainer

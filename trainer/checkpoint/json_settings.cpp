@@ -1,0 +1,116 @@
+#include "trainer/checkpoint/json_settings.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <vector>
+
+#include "parallel/base/error.h"
+
+namespace sextant::trainer {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMostBytes = size_t{1} << 20;
+constexpr int kDeepest = 32;
+
+}  // namespace
+
+JsonSettings::JsonSettings(json value, std::string origin, std::string prefix)
+    : value_(std::move(value)), origin_(std::move(origin)), prefix_(std::move(prefix)) {}
+
+JsonSettings JsonSettings::parse(std::string_view text, const std::string& origin) {
+  if (text.size() > kMostBytes) {
+    fail_input(fmt::format("{}: {} bytes are too many for a file of settings; at most {} are read", origin,
+                           text.size(), kMostBytes));
+  }
+  auto watch_depth = [&](int depth, json::parse_event_t, json&) {
+    if (depth > kDeepest) fail_input(fmt::format("{}: nested deeper than {} levels", origin, kDeepest));
+    return true;
+  };
+  json value;
+  try {
+    value = json::parse(text, watch_depth);
+  } catch (const json::exception& error) {
+    fail_input(fmt::format("{}: is no JSON: {}", origin, error.what()));
+  }
+  require(value.is_object(), fmt::format("{}: is no JSON object", origin));
+  return {std::move(value), origin, ""};
+}
+
+bool JsonSettings::has(const std::string& key) const {
+  return value_.contains(key) && !value_.at(key).is_null();
+}
+
+const json& JsonSettings::at(const std::string& key) const {
+  if (!has(key)) fail(key, "is missing");
+  return value_.at(key);
+}
+
+void JsonSettings::fail(const std::string& key, const std::string& why) const {
+  fail_input(fmt::format("{}: {}{}: {}", origin_, prefix_, key, why));
+}
+
+int64_t JsonSettings::integer(const std::string& key, int64_t minimum, int64_t maximum) const {
+  const json& value = at(key);
+  if (!value.is_number_integer()) fail(key, "is no whole number");
+  if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) {
+    fail(key, fmt::format("{} is above {}", value.get<uint64_t>(), maximum));
+  }
+  auto number = value.get<int64_t>();
+  if (number < minimum || number > maximum) {
+    fail(key, fmt::format("{} is not between {} and {}", number, minimum, maximum));
+  }
+  return number;
+}
+
+int64_t JsonSettings::integer_or(const std::string& key, int64_t otherwise, int64_t minimum,
+                                 int64_t maximum) const {
+  return has(key) ? integer(key, minimum, maximum) : otherwise;
+}
+
+double JsonSettings::positive(const std::string& key) const {
+  const json& value = at(key);
+  if (!value.is_number()) fail(key, "is no number");
+  auto number = value.get<double>();
+  if (!(number > 0) || !std::isfinite(number)) fail(key, fmt::format("{} is not above 0", number));
+  return number;
+}
+
+double JsonSettings::positive_or(const std::string& key, double otherwise) const {
+  return has(key) ? positive(key) : otherwise;
+}
+
+bool JsonSettings::flag_or(const std::string& key, bool otherwise) const {
+  if (!has(key)) return otherwise;
+  if (!at(key).is_boolean()) fail(key, "is neither true nor false");
+  return at(key).get<bool>();
+}
+
+std::string JsonSettings::text(const std::string& key) const {
+  if (!at(key).is_string()) fail(key, "is no text");
+  return at(key).get<std::string>();
+}
+
+std::string JsonSettings::text_or(const std::string& key, const std::string& otherwise) const {
+  return has(key) ? text(key) : otherwise;
+}
+
+std::vector<std::string> JsonSettings::texts(const std::string& key) const {
+  if (!has(key)) return {};
+  if (!at(key).is_array()) fail(key, "is no list");
+  std::vector<std::string> list;
+  for (const json& entry : at(key)) {
+    if (!entry.is_string()) fail(key, "holds an entry that is no text");
+    list.push_back(entry.get<std::string>());
+  }
+  return list;
+}
+
+JsonSettings JsonSettings::object(const std::string& key) const {
+  if (!at(key).is_object()) fail(key, "is no object");
+  return {at(key), origin_, prefix_ + key + "."};
+}
+
+}  // namespace sextant::trainer
