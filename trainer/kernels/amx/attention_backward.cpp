@@ -204,7 +204,7 @@ void write_dquery(const AttentionBackward<Bf16>& work, int64_t batch, int64_t he
     for (int64_t t = 0; t * 16 < work.shape.time; ++t) {
       const float* tile = p.head.dquery + (d * 2 * e.high + t) * kTileFloats;
       __m512i x[16];
-      for (int i = 0; i < 16; ++i) x[i] = _mm512_load_si512(tile + i * 16);
+      for (int64_t i = 0; i < 16; ++i) x[i] = _mm512_load_si512(tile + i * 16);
       transpose(x);
       for (int64_t i = 0; i < 16 && t * 16 + i < work.shape.time; ++i) {
         __m512 scaled = _mm512_mul_ps((__m512)x[i], _mm512_set1_ps(work.shape.scale));
@@ -234,7 +234,8 @@ void prepare_keys(const AttentionBackward<Bf16>& work, int64_t batch, int64_t kv
 }  // namespace
 
 int64_t backward_scratch(const AttentionShape& shape) {
-  Scratch count{nullptr};
+  char origin = 0;
+  Scratch count{&origin};
   lay_out(shape, count);
   return count.used;
 }

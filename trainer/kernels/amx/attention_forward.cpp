@@ -147,7 +147,8 @@ void forward(const AttentionForward<Bf16>& work, int64_t batch, int64_t kv_head,
 }  // namespace
 
 int64_t forward_scratch(const AttentionShape& shape) {
-  Scratch count{nullptr};
+  char origin = 0;
+  Scratch count{&origin};
   lay_out(shape, count);
   return count.used;
 }

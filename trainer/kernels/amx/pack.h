@@ -49,7 +49,7 @@ inline void transpose(__m512i (&x)[16]) {
 }
 
 inline void store_tile(Bf16* to, const __m512i (&x)[16]) {
-  for (int i = 0; i < 16; ++i) _mm512_store_si512(to + i * 32, x[i]);
+  for (int64_t i = 0; i < 16; ++i) _mm512_store_si512(to + i * 32, x[i]);
 }
 
 // Numbers 2 i of two rows' halves beside each other: a0 b0 a1 b1 ...
@@ -82,7 +82,7 @@ inline void pack_right_transposed(const Rows& rows, Bf16* to) {
   for (int64_t n = 0; n < high; ++n) {
     for (int64_t k = 0; k < wide; ++k) {
       __m512i x[16];
-      for (int i = 0; i < 16; ++i) x[i] = load_part(rows, n * 16 + i, k * 32);
+      for (int64_t i = 0; i < 16; ++i) x[i] = load_part(rows, n * 16 + i, k * 32);
       transpose(x);
       store_tile(to, x);
       to += kTileNumbers;
@@ -98,7 +98,7 @@ inline void pack_right(const Rows& rows, Bf16* right, Bf16* left) {
   for (int64_t n = 0; n < wide; ++n) {
     for (int64_t k = 0; k < high; ++k) {
       __m512i lower[16], upper[16];
-      for (int i = 0; i < 16; ++i) {
+      for (int64_t i = 0; i < 16; ++i) {
         __m512i even = load_part(rows, k * 32 + 2 * i, n * 32),
                 odd = load_part(rows, k * 32 + 2 * i + 1, n * 32);
         lower[i] = lower_pairs(even, odd);

@@ -80,7 +80,8 @@ void finish_scores(const Packed& p, int64_t first_key, int64_t first_query, int6
       Floats probability = exponential(load(p.probabilities + at, Whole{}) * scale - log_sum_exp);
       if constexpr (kEdge) {
         auto key = static_cast<int32_t>(first_key + row);
-        probability = (queries >= key) & (begin <= key) ? probability : Floats{};
+        Integers seen = (queries >= key) & (begin <= key);
+        probability = seen ? probability : Floats{};
       }
       store(p.probabilities + at, probability, Whole{});
       store(p.dscores + at, probability * (load(p.dscores + at, Whole{}) - along), Whole{});
@@ -133,7 +134,8 @@ void write_rows(Number* to, const HeadStrides& strides, const float* from, float
 }  // namespace
 
 int64_t attention_backward_scratch(const AttentionShape& shape) {
-  Scratch count{nullptr};
+  char origin = 0;
+  Scratch count{&origin};
   lay_out(shape, count);
   return count.used;
 }

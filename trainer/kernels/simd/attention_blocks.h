@@ -76,7 +76,8 @@ inline Floats within(Floats x, Floats other, int64_t first, int64_t begin, int64
   Integers lane;
   for (int i = 0; i < kLanes; ++i) lane[i] = i;
   lane += static_cast<int32_t>(first);
-  return (lane >= static_cast<int32_t>(begin)) & (lane < static_cast<int32_t>(end)) ? x : other;
+  Integers inside = (lane >= static_cast<int32_t>(begin)) & (lane < static_cast<int32_t>(end));
+  return inside ? x : other;
 }
 
 template <class Number>

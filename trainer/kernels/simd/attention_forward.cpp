@@ -111,7 +111,8 @@ void forward(const AttentionForward<Number>& work, int64_t batch, int64_t kv_hea
 }
 
 int64_t forward_scratch(const AttentionShape& shape) {
-  Scratch count{nullptr};
+  char origin = 0;
+  Scratch count{&origin};
   lay_out(shape, count);
   return count.used;
 }

@@ -24,8 +24,10 @@ struct First {
   int64_t count;
 };
 
+// x - 0 is x for every x, so that this is a load into all lanes; 0 + x would be an addition for the sake of
+// -0.
 inline Floats broadcast(float x) {
-  return Floats{} + x;
+  return x - Floats{};
 }
 
 inline Floats as_floats(Halves bits) {

@@ -4,7 +4,8 @@
 
 namespace sextant::trainer::SEXTANT_SIMD {
 
-// Hands out pieces of a task's scratch memory; with a null base it only counts.
+// Hands out pieces of a task's scratch memory. To count how much that is, let it hand out what is never
+// touched.
 struct Scratch {
   char* base;
   int64_t used = 0;
@@ -13,7 +14,7 @@ struct Scratch {
   Number* take(int64_t count) {
     int64_t at = used;
     used += (count * static_cast<int64_t>(sizeof(Number)) + 63) / 64 * 64;
-    return base != nullptr ? reinterpret_cast<Number*>(base + at) : nullptr;
+    return reinterpret_cast<Number*>(base + at);
   }
 };
 
