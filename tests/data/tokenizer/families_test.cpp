@@ -12,14 +12,14 @@
 #include "data/tokenizer/split_pattern.h"
 #include "data/tokenizer/tiktoken_ranks.h"
 #include "data/tokenizer/tokenizer.h"
+#include "tests/harness/checkout.h"
 
 namespace sextant::data {
 namespace {
 
 using Json = nlohmann::json;
 
-const std::filesystem::path kFolder =
-    std::filesystem::path(SEXTANT_SOURCE_DIR) / "tests/golden/tokenizer/families";
+const std::filesystem::path kFolder = harness::checkout() / "tests/golden/tokenizer/families";
 
 // splitmix64, as in the script.
 class Generator {

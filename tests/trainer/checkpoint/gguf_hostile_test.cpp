@@ -7,6 +7,7 @@
 #include "data/durable_file.h"
 #include "parallel/base/error.h"
 #include "parallel/base/seed.h"
+#include "tests/harness/checkout.h"
 #include "trainer/checkpoint/gguf.h"
 #include "trainer/checkpoint/gguf_model.h"
 #include "trainer/checkpoint/gguf_tokenizer.h"
@@ -15,7 +16,7 @@ namespace sextant::trainer {
 namespace {
 
 std::string whole_file() {
-  return data::read_file(std::filesystem::path(SEXTANT_SOURCE_DIR) / "tests/golden/gguf/llama.gguf");
+  return data::read_file(harness::checkout() / "tests/golden/gguf/llama.gguf");
 }
 
 // Everything that import does with the headers.

@@ -4,6 +4,7 @@
 
 #include "data/durable_file.h"
 #include "data/tokenizer/tokenizer.h"
+#include "tests/harness/checkout.h"
 #include "tests/harness/golden.h"
 #include "tests/harness/imported_model.h"
 #include "tests/trainer/checkpoint/state.h"
@@ -18,7 +19,7 @@ using namespace trainer::testing;
 using golden::Json;
 
 fs::path golden_file(const std::string& name) {
-  return fs::path(SEXTANT_SOURCE_DIR) / "tests/golden/gguf" / (name + ".gguf");
+  return harness::checkout() / "tests/golden/gguf" / (name + ".gguf");
 }
 
 std::vector<uint8_t> bytes_of_hex(const std::string& hex) {

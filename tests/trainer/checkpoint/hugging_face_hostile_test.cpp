@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "data/durable_file.h"
+#include "tests/harness/checkout.h"
 #include "tests/harness/golden.h"
 #include "tests/trainer/checkpoint/state.h"
 #include "trainer/checkpoint/export.h"
@@ -97,7 +98,7 @@ class HostileFolder : public TemporaryFolder {
  protected:
   void SetUp() override {
     TemporaryFolder::SetUp();
-    fs::copy(fs::path(SEXTANT_SOURCE_DIR) / "tests/golden/hugging_face/llama", folder_ / "model");
+    fs::copy(harness::checkout() / "tests/golden/hugging_face/llama", folder_ / "model");
     fs::permissions(folder_ / "model", fs::perms::owner_all);
   }
   std::string refused_with(const Json& changes) {

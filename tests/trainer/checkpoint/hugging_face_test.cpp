@@ -4,6 +4,7 @@
 
 #include "data/durable_file.h"
 #include "data/tokenizer/tokenizer.h"
+#include "tests/harness/checkout.h"
 #include "tests/harness/golden.h"
 #include "tests/harness/imported_model.h"
 #include "tests/trainer/checkpoint/state.h"
@@ -20,7 +21,7 @@ namespace {
 using namespace trainer::testing;
 
 fs::path golden_folder(const std::string& name) {
-  return fs::path(SEXTANT_SOURCE_DIR) / "tests/golden/hugging_face" / name;
+  return harness::checkout() / "tests/golden/hugging_face" / name;
 }
 
 // Every tensor of a folder's safetensors files, as type, shape and bytes.
