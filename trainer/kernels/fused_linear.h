@@ -4,17 +4,14 @@
 
 #include <vector>
 
+#include "trainer/kernels/linear.h"
+
 namespace sextant::trainer {
 
 // Linear layers together with the cheap operation that makes their input. Fused, because the pair decides
 // what is kept for backward: the operation's result too (kKeep), or its inputs alone, from which backward
 // makes it again (kRecompute, the "selective" recompute setting).
 enum class Produced { kKeep, kRecompute };
-
-struct Linear {
-  at::Tensor weight;  // [out, in]
-  at::Tensor bias;    // [out] or undefined
-};
 
 // One output [..., out_i] for each layer, all reading norm(x), with biases in all of
 // them or in none. x [..., C].
@@ -25,5 +22,8 @@ std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_
 // layer(activation(gate, up)), gate undefined for the plain activation. gate, up [..., F] to [..., out].
 at::Tensor activation_linear(const at::Tensor& gate, const at::Tensor& up, const Linear& layer,
                              Produced produced);
+
+// layer(x) alone, [..., in] to [..., out].
+at::Tensor linear(const at::Tensor& x, const Linear& layer);
 
 }  // namespace sextant::trainer

@@ -47,11 +47,10 @@ Attention::Attention(const ModelSettings& settings, const std::string& name, Par
 
 at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs, Produced produced) const {
   int64_t batch = x.size(0), time = x.size(1);
-  auto projected = norm_linear(x, norm_weight_->value, value_of(norm_bias_), epsilon_,
-                               {{query_->value, value_of(query_bias_)},
-                                {key_->value, value_of(key_bias_)},
-                                {value_->value, value_of(value_bias_)}},
-                               produced);
+  auto projected = norm_linear(
+      x, norm_weight_->value, value_of(norm_bias_), epsilon_,
+      {linear_of(*query_, query_bias_), linear_of(*key_, key_bias_), linear_of(*value_, value_bias_)},
+      produced);
   at::Tensor query = projected[0].view({batch, time, heads_, head_width_});     // [B, T, H, D]
   at::Tensor key = projected[1].view({batch, time, kv_heads_, head_width_});    // [B, T, KV, D]
   at::Tensor value = projected[2].view({batch, time, kv_heads_, head_width_});  // [B, T, KV, D]
@@ -72,9 +71,7 @@ at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs
   at::Tensor mixed = inputs.cache != nullptr ? masked_attention(query, key, value, inputs.mask)
                                              : causal_attention(query, key, value, inputs.first_keys);
   mixed = mixed.transpose(1, 2).reshape({batch, time, heads_ * head_width_});  // [B, T, H D]
-  at::Tensor output_bias = value_of(output_bias_);
-  return output_bias.defined() ? at::linear(mixed, output_->value, output_bias)
-                               : at::linear(mixed, output_->value);
+  return linear(mixed, linear_of(*output_, output_bias_));
 }
 
 }  // namespace sextant::trainer

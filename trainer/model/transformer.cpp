@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "trainer/kernels/attention.h"
+#include "trainer/kernels/embedding.h"
 #include "trainer/kernels/norm.h"
 #include "trainer/kernels/recompute.h"
 #include "trainer/kernels/rotary.h"
@@ -55,8 +56,9 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
   } else if (documents.defined()) {
     inputs.first_keys = first_keys(documents);
   }
-  at::Tensor x = at::embedding(embedding_->value, tokens);  // [B, T, C]
-  if (position_embedding_ != nullptr) x = x + at::embedding(position_embedding_->value, positions);
+  at::Tensor x = embedding(embedding_->value, tokens, embedding_->sink);  // [B, T, C]
+  if (position_embedding_ != nullptr)
+    x = x + embedding(position_embedding_->value, positions, position_embedding_->sink);
   if (rotary_table_.defined()) {
     at::Tensor rows = rotary_table_.index_select(1, positions.reshape({-1}));
     inputs.rotary_rows = rows.view({2, tokens.size(0), tokens.size(1), -1});  // [2, B, T, D/2]
@@ -68,12 +70,12 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
   return norm(x, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
 }
 
-const at::Tensor& Transformer::output_weight() const {
-  return output_ != nullptr ? output_->value : embedding_->value;
+const Parameter& Transformer::output() const {
+  return output_ != nullptr ? *output_ : *embedding_;
 }
 
 at::Tensor Transformer::logits(const at::Tensor& hidden) const {
-  at::Tensor logits = at::matmul(hidden, output_weight().t());
+  at::Tensor logits = at::matmul(hidden, output().value.t());
   return at::isReducedFloatingType(logits.scalar_type()) ? logits.to(at::kFloat) : logits;
 }
 

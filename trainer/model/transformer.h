@@ -34,7 +34,8 @@ class Transformer {
                      Cache* cache = nullptr) const;
 
   // The output layer, [V, C]: the embedding itself when tied.
-  const at::Tensor& output_weight() const;
+  const Parameter& output() const;
+  const at::Tensor& output_weight() const { return output().value; }
   // hidden [..., C] to logits [..., V], at least fp32.
   at::Tensor logits(const at::Tensor& hidden) const;
 
