@@ -23,6 +23,9 @@ if(SEXTANT_CUDA)
 else()
   target_link_libraries(sextant_torch INTERFACE "${SEXTANT_TORCH}/lib/libtorch_cpu.so" "${SEXTANT_TORCH}/lib/libc10.so")
 endif()
+# The OpenMP runtime that libtorch uses, for our own shared loops (trainer/kernels/share_out): never a second one.
+file(GLOB wheel_openmp "${SEXTANT_TORCH}/lib/libgomp*.so*" "${SEXTANT_TORCH}/../torch.libs/libgomp*.so*")
+target_link_libraries(sextant_torch INTERFACE ${wheel_openmp})
 target_compile_options(sextant_torch INTERFACE
   "SHELL:-idirafter ${SEXTANT_TORCH}/include" "SHELL:-idirafter ${SEXTANT_TORCH}/include/torch/csrc/api/include")
 # libtorch_cpu.so itself needs libcupti and libcudart, which the wheels nvidia-cuda-* bring beside it.

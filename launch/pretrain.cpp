@@ -20,6 +20,7 @@
 #include "trainer/config/load.h"
 #include "trainer/config/rules.h"
 #include "trainer/config/yaml_writer.h"
+#include "trainer/host_memory.h"
 #include "trainer/metrics/peak_flops.h"
 #include "trainer/metrics/stop_signal.h"
 #include "trainer/model/flops.h"
@@ -282,6 +283,7 @@ int pretrain(const Options& options) {
   trainer::Run config = trainer::load_run(options.file, options.overrides, &origins);
   trainer::check(trainer::adopt_model(config), origins);
   trainer::check(trainer::complaints(config, 0), origins);
+  trainer::keep_host_memory();
   trainer::StopSignal stop;  // from here on a signal means: at the next step, in good order
   return run_on_ranks([&](parallel::MpiSession& session, Group& world) {
     return Pretraining(config, origins, session, world, stop).run();

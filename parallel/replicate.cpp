@@ -17,6 +17,7 @@ struct GradientReducer::Parts {
 
   void begin(Microbatch which);
   void arrive(size_t leaf);
+  void take(size_t leaf, const std::function<void(const at::Tensor&, Onto)>& write);
   double finish();
 
   void close_microbatch();
@@ -33,6 +34,8 @@ struct GradientReducer::Parts {
   std::vector<int64_t> arrivals;  // in this microbatch
   std::vector<int64_t> usual;     // the most seen in one microbatch; 0: not known yet
   std::vector<char> filled;       // has a gradient in this step
+
+  std::vector<std::unique_ptr<GradientSink>> sinks;
 
   // By bucket.
   std::vector<int64_t> missing;             // leaves still to come in the last microbatch
@@ -79,19 +82,23 @@ void GradientReducer::Parts::close_microbatch() {
 }
 
 void GradientReducer::Parts::arrive(size_t leaf) {
-  at::NoGradGuard no_grad;
   at::Tensor gradient = leaves[leaf].value.grad();
+  if (!gradient.defined()) return;  // its sink has had it
   leaves[leaf].value.mutable_grad().reset();
-  expect(open, "begin() comes before each microbatch");
+  take(leaf, [&](const at::Tensor& into, Onto onto) {
+    onto == Onto::kAdd ? into.add_(gradient) : into.copy_(gradient);
+  });
+}
 
+void GradientReducer::Parts::take(size_t leaf, const std::function<void(const at::Tensor&, Onto)>& write) {
+  at::NoGradGuard no_grad;
+  expect(open, "begin() comes before each microbatch");
   size_t bucket = buckets.bucket_of(leaf);
   if (bucket < started) {
     if (!late[bucket].defined()) late[bucket] = at::zeros_like(buckets.flat(bucket));
-    buckets.place_in(late[bucket], leaf).add_(gradient);
-  } else if (filled[leaf]) {
-    buckets.gradient(leaf).add_(gradient);
+    write(buckets.place_in(late[bucket], leaf), Onto::kAdd);
   } else {
-    buckets.gradient(leaf).copy_(gradient);
+    write(buckets.gradient(leaf), filled[leaf] ? Onto::kAdd : Onto::kWrite);
     filled[leaf] = 1;
   }
 
@@ -154,9 +161,21 @@ class GradientReducer::ArrivalHook : public torch::autograd::PostAccumulateGradH
   size_t leaf_;
 };
 
+// Called by a backward that writes a gradient itself.
+class GradientReducer::LeafSink : public GradientSink {
+ public:
+  LeafSink(Parts& parts, size_t leaf) : parts_(parts), leaf_(leaf) {}
+  void take(const std::function<void(const at::Tensor&, Onto)>& write) override { parts_.take(leaf_, write); }
+
+ private:
+  Parts& parts_;
+  size_t leaf_;
+};
+
 GradientReducer::GradientReducer(std::vector<TrainedLeaf> leaves, int64_t bucket_bytes, Group& replicas)
     : parts_(std::make_unique<Parts>(std::move(leaves), bucket_bytes, replicas)) {
   for (size_t i = 0; i < parts_->leaves.size(); ++i) {
+    parts_->sinks.push_back(std::make_unique<LeafSink>(*parts_, i));
     at::Tensor& value = parts_->leaves[i].value;
     value.mutable_grad().reset();
     torch::autograd::impl::set_post_acc_grad_hooks(value, std::make_unique<ArrivalHook>(*parts_, i));
@@ -179,6 +198,9 @@ double GradientReducer::finish() {
 }
 const at::Tensor& GradientReducer::gradient(size_t leaf) const {
   return parts_->buckets.gradient(leaf);
+}
+GradientSink& GradientReducer::sink(size_t leaf) const {
+  return *parts_->sinks[leaf];
 }
 const GradientBuckets& GradientReducer::buckets() const {
   return parts_->buckets;

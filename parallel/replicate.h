@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "parallel/buckets.h"
+#include "parallel/gradient_sink.h"
 #include "parallel/group.h"
 
 namespace sextant::parallel {
@@ -48,6 +49,9 @@ class GradientReducer {
 
   // [leaf's shape], the gradient type: a view of a bucket. Whole between finish() and the next begin().
   const at::Tensor& gradient(size_t leaf) const;
+  // For a backward that writes the leaf's gradient where it belongs; autograd then brings none, or brings a
+  // further part of it. Lives as long as the reducer.
+  GradientSink& sink(size_t leaf) const;
   const GradientBuckets& buckets() const;
   // Buckets whose sum has started in this step.
   size_t started() const;
@@ -55,6 +59,7 @@ class GradientReducer {
  private:
   struct Parts;
   class ArrivalHook;
+  class LeafSink;
   std::unique_ptr<Parts> parts_;
 };
 

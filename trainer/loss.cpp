@@ -11,7 +11,7 @@ LossFunction next_token_loss(int64_t chunk) {
     at::Tensor hidden = model.forward(rows.tokens, rows.positions, rows.documents);  // [B, T, C]
     at::Tensor flat = hidden.reshape({-1, hidden.size(-1)});                         // [N, C]
     at::Tensor sum = linear_cross_entropy(flat, model.output_weight(), rows.targets.reshape({-1}),
-                                          rows.loss_mask.reshape({-1}), chunk);
+                                          rows.loss_mask.reshape({-1}), chunk, model.output().sink);
     return LossSum{sum, rows.loss_mask.sum(at::kDouble)};
   };
 }

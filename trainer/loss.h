@@ -20,6 +20,7 @@ struct LossSum {
 using LossFunction = std::function<LossSum(const Transformer&, const Rows&)>;
 
 // Next-token cross-entropy over the positions whose mask is set; logits stand for `chunk` tokens at a time.
+// Inside a training step backward must start at this sum itself (see linear_cross_entropy).
 LossFunction next_token_loss(int64_t chunk);
 
 }  // namespace sextant::trainer

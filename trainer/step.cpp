@@ -35,7 +35,14 @@ TrainStep::TrainStep(const Transformer& model, AdamW& optimizer, const Optimizer
       replicas_(replicas),
       gradients_(leaves(model.parameters()), bucket_bytes, replicas) {
   size_t i = 0;
-  for (const auto& parameter : model.parameters()) parameter->grad = gradients_.gradient(i++);
+  for (const auto& parameter : model.parameters()) {
+    parameter->sink = &gradients_.sink(i);
+    parameter->grad = gradients_.gradient(i++);
+  }
+}
+
+TrainStep::~TrainStep() {
+  for (const auto& parameter : model_.parameters()) parameter->sink = nullptr;
 }
 
 std::pair<double, double> TrainStep::accumulate(const data::Batch& batch, int64_t micro_batch,
@@ -76,15 +83,12 @@ StepReport TrainStep::run(Step step, const data::Batch& batch, int64_t micro_bat
   report.loss = sum / count;
   report.count = count;
   report.learning_rate = learning_rate(settings_, step, run_steps_);
-  // One pass makes means of sums and clips them.
+  // The update's own pass over the gradients makes means of sums and clips them.
   report.grad_norm = global_norm(gradients_of(model_.parameters())) / count;
   report.finite = std::isfinite(report.loss) && std::isfinite(report.grad_norm);
   if (!report.finite) return report;
   double scale = clip_scale(report.grad_norm, settings_.grad_clip()) / count;
-  const parallel::GradientBuckets& buckets = gradients_.buckets();
-  for (size_t bucket = 0; bucket < buckets.count(); ++bucket) buckets.flat(bucket).mul_(scale);
-  optimizer_.update(report.learning_rate);
-  model_.parameters().refresh_values();
+  optimizer_.update(report.learning_rate, scale);
   return report;
 }
 

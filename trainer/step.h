@@ -30,6 +30,10 @@ class TrainStep {
   // call. What is borrowed must outlive the step.
   TrainStep(const Transformer& model, AdamW& optimizer, const OptimizerSettings& settings, int64_t run_steps,
             parallel::Group& replicas, int64_t bucket_bytes);
+  // Takes the gradients' places away from the parameters.
+  ~TrainStep();
+  TrainStep(const TrainStep&) = delete;
+  TrainStep& operator=(const TrainStep&) = delete;
 
   // Trains on this rank's rows, cut into microbatches of `micro_batch` rows. `step` finished updates decide
   // the learning rate. All ranks of the replicas must call together.

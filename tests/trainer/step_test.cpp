@@ -7,6 +7,7 @@
 #include "parallel/base/error.h"
 #include "parallel/group_threads.h"
 #include "tests/harness/golden_model.h"
+#include "trainer/kernels/linear_cross_entropy.h"
 #include "trainer/optimizer/learning_rate.h"
 
 namespace sextant::trainer {
@@ -168,9 +169,10 @@ TEST(StepGuard, ANonFiniteGradientLeavesWeightsAlone) {
   TrainStep step(*model, optimizer, scene.settings, scene.steps, *alone, 4096);
   Breakdown breakdown;
   auto poisoned = [](const Transformer& of, const Rows& rows) {
-    LossSum loss = next_token_loss(7)(of, rows);
-    loss.sum = loss.sum * std::numeric_limits<double>::quiet_NaN();
-    return loss;
+    at::Tensor hidden = of.forward(rows.tokens, rows.positions, rows.documents) * NAN;
+    at::Tensor sum = linear_cross_entropy(hidden.reshape({-1, hidden.size(-1)}), of.output_weight(),
+                                          rows.targets.reshape({-1}), rows.loss_mask.reshape({-1}), 7);
+    return LossSum{sum, rows.loss_mask.sum(at::kDouble)};
   };
   at::Tensor before = (*model->parameters().begin())->master.clone();
   StepReport report = step.run(Step(0), scene.batch(0, 0, 1), 4, poisoned, breakdown);

@@ -1,6 +1,5 @@
 #include "trainer/checkpoint/gguf_blocks.h"
 
-#include <ATen/Parallel.h>
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
 
@@ -8,6 +7,7 @@
 #include <cstring>
 
 #include "parallel/base/error.h"
+#include "trainer/kernels/share_out.h"
 
 namespace sextant::trainer {
 namespace {
@@ -157,7 +157,7 @@ void dequantise(GgufTensorType type, std::span<const uint8_t> blocks, std::span<
   GgufBlock block = gguf_block(static_cast<uint32_t>(type)).value();
   auto count = static_cast<int64_t>(blocks.size()) / block.bytes;
   expect(static_cast<int64_t>(out.size()) == count * block.numbers, "there is room for every number");
-  at::parallel_for(0, count, int64_t{1} << 14, [&](int64_t begin, int64_t end) {
+  share_out(0, count, int64_t{1} << 14, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       dequantise_block(type, blocks.data() + i * block.bytes, out.data() + i * block.numbers);
     }

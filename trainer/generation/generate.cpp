@@ -1,7 +1,6 @@
 #include "trainer/generation/generate.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
@@ -9,6 +8,7 @@
 #include <chrono>
 
 #include "parallel/base/error.h"
+#include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd_memory.h"
 #include "trainer/kernels/softmax.h"
 
@@ -155,7 +155,7 @@ class Decoding {
     std::vector<int64_t> chosen(completions_.size());
     at::Tensor logits = logits_.to(at::kCPU).contiguous();
     int64_t vocabulary = logits.size(1);
-    at::parallel_for(0, logits.size(0), 1, [&](int64_t first, int64_t last) {
+    share_out(0, logits.size(0), 1, [&](int64_t first, int64_t last) {
       for (int64_t row = first; row < last; ++row) {
         auto index = static_cast<size_t>(row);
         double uniform = key_.uniform(index, completions_[index].ids.size());

@@ -1,11 +1,11 @@
 #include "trainer/kernels/adamw.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd/adamw.h"
 #include "trainer/kernels/simd_memory.h"
 
@@ -60,7 +60,7 @@ void adamw(const std::vector<AdamWTensors>& tensors, const AdamWConstants& const
   for (const AdamWTensors& each : tensors) cut(each, stretches);
   AdamWRates rates = rates_of(constants, count, gradient_scale);
   auto update = pick(set, plain::kAdamWKernels, avx2::kAdamWKernels, avx512::kAdamWKernels).update;
-  at::parallel_for(0, static_cast<int64_t>(stretches.size()), 1, [&](int64_t first, int64_t last) {
+  share_out(0, static_cast<int64_t>(stretches.size()), 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) update(stretches[i], rates);
   });
 }

@@ -81,9 +81,12 @@ at::Tensor masked_attention(const at::Tensor& query, const at::Tensor& key, cons
   return at::scaled_dot_product_attention(query, keys, values, mask, 0.0, false);
 }
 
-at::Tensor cache_mask(const at::Tensor& positions, int64_t slots) {
-  at::Tensor slot = at::arange(slots, positions.options());  // [slots]
-  return (slot.view({1, 1, 1, slots}) <= positions.unsqueeze(1).unsqueeze(3));
+at::Tensor cache_mask(const at::Tensor& positions, int64_t slots, int64_t window) {
+  at::Tensor slot = at::arange(slots, positions.options()).view({1, 1, 1, slots});
+  at::Tensor place = positions.unsqueeze(1).unsqueeze(3);  // [B, 1, T, 1]
+  at::Tensor mask = slot <= place;                         // [B, 1, T, slots]
+  if (window > 0 && window < slots) mask.logical_and_(slot > place - window);
+  return mask;
 }
 
 }  // namespace sextant::trainer

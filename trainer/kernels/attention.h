@@ -25,8 +25,8 @@ at::Tensor first_keys(const at::Tensor& documents, int64_t window = 0);
 at::Tensor masked_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                             const at::Tensor& mask);
 
-// For a cache whose slot s holds position s: a query at position p sees slots 0 .. p.
-// positions [B, T] to mask [B, 1, T, slots].
-at::Tensor cache_mask(const at::Tensor& positions, int64_t slots);
+// For a cache whose slot s holds position s: a query at position p sees slots 0 .. p, the last `window` of
+// them unless that is 0 (Jiang et al. 2023, section 2). positions [B, T] to mask [B, 1, T, slots].
+at::Tensor cache_mask(const at::Tensor& positions, int64_t slots, int64_t window = 0);
 
 }  // namespace sextant::trainer

@@ -1,11 +1,11 @@
 #include "trainer/kernels/attention_tasks.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <cmath>
 
 #include "parallel/base/error.h"
+#include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd/attention.h"
 #include "trainer/kernels/simd_memory.h"
 
@@ -59,7 +59,7 @@ AttentionShape shape_of(const at::Tensor& query, const at::Tensor& key, const at
 // task(batch, kv_head, scratch) for all of them. Tasks share nothing: any sharing out gives the same bits.
 template <class Task>
 void each_task(int64_t batches, int64_t kv_heads, int64_t scratch_bytes, const Task& task) {
-  at::parallel_for(0, batches * kv_heads, 1, [&](int64_t first, int64_t last) {
+  share_out(0, batches * kv_heads, 1, [&](int64_t first, int64_t last) {
     at::Tensor scratch = at::empty({scratch_bytes}, at::kByte);
     for (int64_t i = first; i < last; ++i) task(i / kv_heads, i % kv_heads, scratch.data_ptr());
   });

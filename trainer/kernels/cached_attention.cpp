@@ -1,7 +1,6 @@
 #include "trainer/kernels/cached_attention.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "parallel/base/error.h"
+#include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd/cached_attention.h"
 #include "trainer/kernels/simd_memory.h"
 
@@ -68,7 +68,7 @@ at::Tensor cached_attention(const at::Tensor& query, const at::Tensor& keys, con
                                  window,
                                  1.0F / std::sqrt(static_cast<float>(width))};
     auto attend = kernel_of(set, number);
-    at::parallel_for(0, queries.numel() / width, grain, [&](int64_t first, int64_t last) {
+    share_out(0, queries.numel() / width, grain, [&](int64_t first, int64_t last) {
       std::vector<float> scores(static_cast<size_t>((longest + 15) / 16 * 16));
       attend(work, scores.data(), first, last);
     });

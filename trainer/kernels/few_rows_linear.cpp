@@ -1,13 +1,13 @@
 #include "trainer/kernels/few_rows_linear.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 
 #include "parallel/base/error.h"
 #include "trainer/kernels/amx/few_rows_linear.h"
+#include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd/few_rows_linear.h"
 #include "trainer/kernels/simd_memory.h"
 
@@ -37,7 +37,7 @@ at::Tensor packed(const at::Tensor& input) {
   int64_t rows = rows_of(input), in = input.size(-1);
   if (rows == 1) return input;
   at::Tensor result = at::empty_like(input);
-  at::parallel_for(0, (rows + amx::kTileRows - 1) / amx::kTileRows, 1, [&](int64_t first, int64_t last) {
+  share_out(0, (rows + amx::kTileRows - 1) / amx::kTileRows, 1, [&](int64_t first, int64_t last) {
     int64_t begin = first * amx::kTileRows, end = std::min(rows, last * amx::kTileRows);
     amx::pack(memory_of<Bf16>(input) + begin * in, end - begin, in, memory_of<Bf16>(result) + begin * in);
   });
@@ -93,7 +93,7 @@ void run(const std::vector<Task>& tasks, const std::vector<Linear>& layers) {
   for (const Linear& layer : layers) ends.push_back(blocks += (layer.weight.size(0) + kBlock - 1) / kBlock);
   int64_t block_bytes = kBlock * layers[0].weight.size(1) * layers[0].weight.element_size();
   int64_t grain = std::max<int64_t>(1, kGrainBytes / block_bytes);
-  at::parallel_for(0, blocks, grain, [&](int64_t first, int64_t last) {
+  share_out(0, blocks, grain, [&](int64_t first, int64_t last) {
     for (size_t i = 0; i < layers.size(); ++i) {
       int64_t start = i == 0 ? 0 : ends[i - 1];
       int64_t begin = std::max(first, start), end = std::min(last, ends[i]);

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "trainer/kernels/fused_linear.h"
 #include "trainer/kernels/instruction_set.h"
+#include "trainer/kernels/linear.h"
 
 namespace sextant::trainer {
 

@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "trainer/kernels/linear.h"
+
 namespace sextant::trainer {
 
 // Linear layers together with the cheap operation that makes their input. Fused, because the pair decides
@@ -11,19 +13,14 @@ namespace sextant::trainer {
 // makes it again (kRecompute, the "selective" recompute setting).
 enum class Produced { kKeep, kRecompute };
 
-struct Linear {
-  at::Tensor weight;  // [out, in]
-  at::Tensor bias;    // [out] or undefined
-};
-
 // One output [..., out_i] for each layer, all reading norm(x), with biases in all of
 // them or in none. x [..., C].
 std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight,
                                     const at::Tensor& norm_bias, double epsilon,
                                     const std::vector<Linear>& layers, Produced produced);
 
-// input [..., in] to [..., out]; the few rows of generation by few_rows_linear.
-at::Tensor linear(const at::Tensor& input, const Linear& layer);
+// A layer by itself, [..., in] to [..., out]; the few rows of generation by few_rows_linear.
+at::Tensor linear(const at::Tensor& x, const Linear& layer);
 
 // layer(activation(gate, up)), gate undefined for the plain activation. gate, up [..., F] to [..., out].
 at::Tensor activation_linear(const at::Tensor& gate, const at::Tensor& up, const Linear& layer,

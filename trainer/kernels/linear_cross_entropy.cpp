@@ -5,10 +5,18 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <optional>
+
+#include "parallel/base/error.h"
+#include "trainer/kernels/linear.h"
+#include "trainer/kernels/simd_memory.h"
+#include "trainer/kernels/softmax.h"
 
 namespace sextant::trainer {
 namespace {
 
+using parallel::GradientSink;
+using parallel::Onto;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
@@ -16,75 +24,125 @@ at::ScalarType wide_type(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-at::Tensor chunk_log_softmax(const at::Tensor& hidden, const at::Tensor& weight) {
-  at::Tensor logits = at::matmul(hidden, weight.t());  // [n, V]
-  return at::log_softmax(logits, -1, wide_type(hidden));
+// Memory for the logits of a chunk, [n, V]; rows start on cache lines.
+at::Tensor logits_memory(const at::Tensor& hidden, const at::Tensor& weight, int64_t chunk) {
+  constexpr int64_t kLine = 32;
+  int64_t vocabulary = weight.size(0), padded = (vocabulary + kLine - 1) / kLine * kLine;
+  return at::empty({std::min(chunk, hidden.size(0)), padded}, hidden.options()).narrow(1, 0, vocabulary);
 }
+
+// log sum exp of the logits, [n]; logits stay.
+at::Tensor row_log_sums(const at::Tensor& logits) {
+  if (fits_simd(logits)) return log_sum_exp(logits);
+  return at::logsumexp(logits.to(wide_type(logits)), {1});
+}
+
+// Logits become scale[n] (softmax - one at the target).
+void make_gradient(at::Tensor& logits, const at::Tensor& log_sums, const at::Tensor& targets,
+                   const at::Tensor& scale) {
+  if (fits_simd(logits)) return softmax_gradient_(logits, log_sums, targets, scale);
+  at::Tensor gradient = logits.to(wide_type(logits)).sub(log_sums.unsqueeze(1)).exp_();  // [n, V]
+  gradient.scatter_add_(1, targets.unsqueeze(1), at::full({targets.size(0), 1}, -1.0, gradient.options()));
+  logits.copy_(gradient.mul_(scale.unsqueeze(1)));
+}
+
+// log softmax of the targets, [n].
+at::Tensor target_logs(const at::Tensor& logits, const at::Tensor& log_sums, const at::Tensor& targets) {
+  return logits.gather(1, targets.unsqueeze(1)).squeeze(1).to(log_sums.scalar_type()).sub_(log_sums);
+}
+
+// The weight's gradient where it belongs: in a sink, or in a tensor of our own for autograd. Chunks add up in
+// full precision.
+class WeightGradient {
+ public:
+  WeightGradient(const at::Tensor& weight, GradientSink* sink) : sink_(sink) {
+    if (sink == nullptr) own_ = at::empty(weight.sizes(), weight.options().dtype(wide_type(weight)));
+  }
+
+  void add(const at::Tensor& dlogits, const at::Tensor& hidden) {
+    if (sink_ != nullptr) {
+      sink_->take(
+          [&](const at::Tensor& into, Onto onto) { linear_weight_gradient(dlogits, hidden, into, onto); });
+    } else {
+      linear_weight_gradient(dlogits, hidden, own_, begun_ ? Onto::kAdd : Onto::kWrite);
+    }
+    begun_ = true;
+  }
+
+  // Undefined where the sink has it.
+  const at::Tensor& own() const { return own_; }
+
+ private:
+  GradientSink* sink_;
+  at::Tensor own_;
+  bool begun_ = false;
+};
 
 class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
                             const at::Tensor& targets, const at::Tensor& token_weights, int64_t chunk,
-                            bool with_gradient) {
+                            bool with_gradient, GradientSink* sink) {
     auto wide = hidden.options().dtype(wide_type(hidden));
-    at::Tensor sum = at::zeros({}, wide);
-    at::Tensor dhidden, dweight;
+    at::Tensor sum = at::zeros({}, wide), dhidden;
+    std::optional<WeightGradient> dweight;
     if (with_gradient) {
       dhidden = at::empty_like(hidden);
-      dweight = at::zeros(weight.sizes(), wide);  // chunks add up in full precision
+      dweight.emplace(weight, sink);
     }
+    at::Tensor memory = logits_memory(hidden, weight, chunk);
     for (int64_t first = 0; first < hidden.size(0); first += chunk) {
       int64_t count = std::min(chunk, hidden.size(0) - first);
-      at::Tensor part = hidden.narrow(0, first, count);                                // [n, C]
-      at::Tensor target = targets.narrow(0, first, count).unsqueeze(1);                // [n, 1]
-      at::Tensor scale = token_weights.narrow(0, first, count).unsqueeze(1).to(wide);  // [n, 1]
-      at::Tensor log_probabilities = chunk_log_softmax(part, weight);                  // [n, V]
-      sum.sub_((log_probabilities.gather(1, target) * scale).sum());
+      at::Tensor part = hidden.narrow(0, first, count);     // [n, C]
+      at::Tensor target = targets.narrow(0, first, count);  // [n]
+      at::Tensor scale = token_weights.narrow(0, first, count).to(wide);
+      at::Tensor logits = memory.narrow(0, 0, count);  // [n, V]
+      linear_forward_into(logits, part, weight);
+      at::Tensor log_sums = row_log_sums(logits);
+      sum.sub_((target_logs(logits, log_sums, target) * scale).sum());
       if (!with_gradient) continue;
-      at::Tensor dlogits = log_probabilities.exp_();  // [n, V] now probabilities
-      dlogits.scatter_add_(1, target, at::full_like(scale, -1.0)).mul_(scale);
-      at::Tensor narrow = dlogits.to(hidden.scalar_type());
-      dhidden.narrow(0, first, count).copy_(at::matmul(narrow, weight));
-      if (weight.scalar_type() == dweight.scalar_type()) {
-        dweight.addmm_(narrow.t(), part);
-      } else {
-        dweight.add_(at::matmul(narrow.t(), part));
-      }
+      make_gradient(logits, log_sums, target, scale);
+      dhidden.narrow(0, first, count).copy_(linear_input_gradient({logits}, {weight}));
+      dweight->add(logits, part);
     }
-    if (with_gradient) context->save_for_backward({dhidden, dweight.to(weight.scalar_type())});
+    if (with_gradient) {
+      at::Tensor own = dweight->own();
+      context->save_for_backward({dhidden, own.defined() ? own.to(weight.scalar_type()) : own});
+    }
     return sum;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     auto saved = context->get_saved_variables();
     at::Tensor none;
-    const at::Tensor& scale = grads[0];
-    return {saved[0] * scale.to(saved[0].scalar_type()),
-            saved[1] * scale.to(saved[1].scalar_type()),
-            none,
-            none,
-            none,
-            none};
+    if (!saved[1].defined()) {
+      expect(grads[0].item<double>() == 1.0, "a loss whose weight's gradient is summed is not scaled after");
+      return {saved[0], none, none, none, none, none, none};
+    }
+    auto scaled = [&](const at::Tensor& x) { return x * grads[0].to(x.scalar_type()); };
+    return {scaled(saved[0]), scaled(saved[1]), none, none, none, none, none};
   }
 };
 
 }  // namespace
 
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                                const at::Tensor& token_weights, int64_t chunk) {
+                                const at::Tensor& token_weights, int64_t chunk, GradientSink* weight_sink) {
   bool with_gradient = at::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
-  return LinearCrossEntropy::apply(hidden, weight, targets, token_weights, chunk, with_gradient);
+  return LinearCrossEntropy::apply(hidden, weight, targets, token_weights, chunk, with_gradient, weight_sink);
 }
 
 at::Tensor target_log_probabilities(const at::Tensor& hidden, const at::Tensor& weight,
                                     const at::Tensor& targets, int64_t chunk) {
   at::NoGradGuard no_gradient;
   at::Tensor result = at::empty({hidden.size(0)}, hidden.options().dtype(wide_type(hidden)));
+  at::Tensor memory = logits_memory(hidden, weight, chunk);
   for (int64_t first = 0; first < hidden.size(0); first += chunk) {
     int64_t count = std::min(chunk, hidden.size(0) - first);
-    at::Tensor target = targets.narrow(0, first, count).unsqueeze(1);
-    at::Tensor log_probabilities = chunk_log_softmax(hidden.narrow(0, first, count), weight);
-    result.narrow(0, first, count).copy_(log_probabilities.gather(1, target).squeeze(1));
+    at::Tensor logits = memory.narrow(0, 0, count);
+    linear_forward_into(logits, hidden.narrow(0, first, count), weight);
+    result.narrow(0, first, count)
+        .copy_(target_logs(logits, row_log_sums(logits), targets.narrow(0, first, count)));
   }
   return result;
 }

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "parallel/gradient_sink.h"
+
 namespace sextant::trainer {
 
 // N tokens, C channels, V vocabulary.
@@ -9,9 +11,12 @@ namespace sextant::trainer {
 // Sum over tokens of token_weights[n] * -log softmax(hidden[n] weight^T)[targets[n]], as a scalar (fp32; fp64
 // in fp64). Logits stand in memory for `chunk` tokens at a time and never whole: forward makes the gradients
 // of hidden and weight on the way, chunk by chunk, and backward only scales them. Softmax and sums are at
-// least fp32. hidden [N, C], weight [V, C], targets [N] int64, token_weights [N] (0 leaves a token out).
+// least fp32; logits are hidden's type. hidden [N, C], weight [V, C], targets [N] int64, token_weights [N] (0
+// leaves a token out). With a sink forward puts the weight's gradient there at once, and backward must come
+// with the factor 1 that sum.backward() brings.
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                                const at::Tensor& token_weights, int64_t chunk);
+                                const at::Tensor& token_weights, int64_t chunk,
+                                parallel::GradientSink* weight_sink = nullptr);
 
 // log softmax(hidden weight^T)[targets], [N], without gradient; the same chunks.
 at::Tensor target_log_probabilities(const at::Tensor& hidden, const at::Tensor& weight,

@@ -1,10 +1,10 @@
 #include "trainer/kernels/norm_rows.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 
+#include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd/norm.h"
 #include "trainer/kernels/simd_memory.h"
 
@@ -57,8 +57,8 @@ AddedNorm norm_rows_forward(const at::Tensor& x, const at::Tensor& addend, const
                              width,
                              static_cast<float>(epsilon)};
     auto forward = rows_of(set, number).forward;
-    at::parallel_for(0, x.numel() / std::max<int64_t>(width, 1), std::max<int64_t>(1, kGrain / width),
-                     [&](int64_t first, int64_t last) { forward(work, first, last); });
+    share_out(0, x.numel() / std::max<int64_t>(width, 1), std::max<int64_t>(1, kGrain / width),
+              [&](int64_t first, int64_t last) { forward(work, first, last); });
   });
   return result;
 }
@@ -86,7 +86,7 @@ NormGradients norm_rows_backward(const at::Tensor& grad, const at::Tensor& x, co
                               width};
     auto backward = rows_of(set, number).backward;
     float *weights = memory_of<float>(dweight), *biases = memory_of<float>(dbias);
-    at::parallel_for(0, pieces, 1, [&](int64_t first_piece, int64_t last_piece) {
+    share_out(0, pieces, 1, [&](int64_t first_piece, int64_t last_piece) {
       for (int64_t piece = first_piece; piece < last_piece; ++piece) {
         backward(work, count * piece / pieces, count * (piece + 1) / pieces, weights + piece * width,
                  biases != nullptr ? biases + piece * width : nullptr);

@@ -1,10 +1,10 @@
 #include "trainer/kernels/rotary.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 
+#include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd/rotary.h"
 #include "trainer/kernels/simd_memory.h"
 
@@ -32,7 +32,7 @@ at::Tensor rotate_tokens(const at::Tensor& x, const at::Tensor& table_rows, doub
     using Number = decltype(number);
     auto *from = memory_of<Number>(whole), *to = memory_of<Number>(turned);
     int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, 2 * heads * half));
-    at::parallel_for(0, batch * time, grain, [&](int64_t first, int64_t last) {
+    share_out(0, batch * time, grain, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         turn(set, RotaryToken<Number>{from + i / time * whole.stride(0) + i % time * whole.stride(1),
                                       whole.stride(2), to + i * heads * 2 * half, cosines + i * half,

@@ -6,7 +6,7 @@
 
 namespace sextant::trainer {
 
-// Softmax over rows of logits [n, V] on a CPU, fp32 or bf16 and contiguous; arithmetic in fp32.
+// Softmax over rows of logits [n, V] on a CPU, fp32 or bf16, each row contiguous; arithmetic in fp32.
 
 // log sum exp of each row, [n] fp32.
 at::Tensor log_sum_exp(const at::Tensor& logits, InstructionSet set = instruction_set());

@@ -16,9 +16,10 @@ namespace {
 // All arguments and the result [B, T, heads, D].
 at::Tensor mix(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                const AttentionInputs& inputs) {
-  if (inputs.cache != nullptr) {
-    return attend_cached(query, key, value, *inputs.cache, inputs.fill, inputs.positions, inputs.mask);
-  }
+  if (inputs.cache != nullptr) store_in_cache(*inputs.cache, key, value, inputs.positions);
+  // Rows that fill an empty cache see nothing but themselves, as in training.
+  if (inputs.cache != nullptr && inputs.fill == CacheFill::kSome)
+    return attend_cached(query, *inputs.cache, inputs.positions, inputs.mask, inputs.window);
   return causal_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2),
                           inputs.first_keys)
       .transpose(1, 2);
@@ -53,11 +54,10 @@ Attention::Attention(const ModelSettings& settings, const std::string& name, Par
 
 at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs, Produced produced) const {
   int64_t batch = x.size(0), time = x.size(1);
-  auto projected = norm_linear(x, norm_weight_->value, value_of(norm_bias_), epsilon_,
-                               {{query_->value, value_of(query_bias_)},
-                                {key_->value, value_of(key_bias_)},
-                                {value_->value, value_of(value_bias_)}},
-                               produced);
+  auto projected = norm_linear(
+      x, norm_weight_->value, value_of(norm_bias_), epsilon_,
+      {linear_of(*query_, query_bias_), linear_of(*key_, key_bias_), linear_of(*value_, value_bias_)},
+      produced);
   at::Tensor query = projected[0].view({batch, time, heads_, head_width_});     // [B, T, H, D]
   at::Tensor key = projected[1].view({batch, time, kv_heads_, head_width_});    // [B, T, KV, D]
   at::Tensor value = projected[2].view({batch, time, kv_heads_, head_width_});  // [B, T, KV, D]
@@ -71,7 +71,7 @@ at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs
   }
   at::Tensor mixed =
       mix(query, key, value, inputs).reshape({batch, time, heads_ * head_width_});  // [B, T, H D]
-  return linear(mixed, {output_->value, value_of(output_bias_)});
+  return linear(mixed, linear_of(*output_, output_bias_));
 }
 
 }  // namespace sextant::trainer

@@ -15,6 +15,7 @@ struct AttentionInputs {
   at::Tensor mask;              // with a cache: [B, 1, T, S] true where a query may look
   LayerCache* cache = nullptr;  // when set, keys and values are stored at the positions and read from there
   CacheFill fill = CacheFill::kEmpty;  // of the cache, before these rows
+  int64_t window = 0;                  // a query reads so many keys with its own; 0: all that came before
 };
 
 // Grouped-query self-attention with its norm before and its output layer after (Ainslie et al. 2023).

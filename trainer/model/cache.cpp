@@ -27,17 +27,16 @@ Cache Cache::rows(int64_t first, int64_t count) const {
   return some;
 }
 
-at::Tensor attend_cached(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                         const LayerCache& cache, CacheFill fill, const at::Tensor& positions,
-                         const at::Tensor& mask) {
+void store_in_cache(const LayerCache& cache, const at::Tensor& key, const at::Tensor& value,
+                    const at::Tensor& positions) {
   store(cache.keys, key, positions);
   store(cache.values, value, positions);
-  if (fill == CacheFill::kEmpty) {
-    // Nothing came before these tokens: the training forward pass, causal among themselves.
-    return causal_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), at::Tensor())
-        .transpose(1, 2);
-  }
-  if (fits_cached_attention(query)) return cached_attention(query, cache.keys, cache.values, positions, 0);
+}
+
+at::Tensor attend_cached(const at::Tensor& query, const LayerCache& cache, const at::Tensor& positions,
+                         const at::Tensor& mask, int64_t window) {
+  if (fits_cached_attention(query))
+    return cached_attention(query, cache.keys, cache.values, positions, window);
   return masked_attention(query.transpose(1, 2), cache.keys, cache.values, mask).transpose(1, 2);
 }
 

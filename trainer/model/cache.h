@@ -29,11 +29,13 @@ struct Cache {
   Cache rows(int64_t first, int64_t count) const;
 };
 
-// Stores key and value [B, T, KV, D] at positions [B, T], and attends to the slots up to each query's own.
-// query [B, T, H, D]. mask as cache_mask makes it, where the cache is not empty and cached_attention does not
-// take these. Result [B, T, H, D].
-at::Tensor attend_cached(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                         const LayerCache& cache, CacheFill fill, const at::Tensor& positions,
-                         const at::Tensor& mask);
+// Stores key and value [B, T, KV, D] at positions [B, T].
+void store_in_cache(const LayerCache& cache, const at::Tensor& key, const at::Tensor& value,
+                    const at::Tensor& positions);
+
+// Attends to the slots up to each query's own, and to the last `window` of them unless that is 0. query
+// [B, T, H, D]. mask as cache_mask makes it, where cached_attention does not take these. Result [B, T, H, D].
+at::Tensor attend_cached(const at::Tensor& query, const LayerCache& cache, const at::Tensor& positions,
+                         const at::Tensor& mask, int64_t window);
 
 }  // namespace sextant::trainer

@@ -22,11 +22,11 @@ FeedForward::FeedForward(const ModelSettings& settings, const std::string& name,
 
 at::Tensor FeedForward::forward(const at::Tensor& x, Produced produced) const {
   std::vector<Linear> layers;
-  if (gate_ != nullptr) layers.push_back({gate_->value, value_of(gate_bias_)});
-  layers.push_back({up_->value, value_of(up_bias_)});
+  if (gate_ != nullptr) layers.push_back(linear_of(*gate_, gate_bias_));
+  layers.push_back(linear_of(*up_, up_bias_));
   auto projected = norm_linear(x, norm_weight_->value, value_of(norm_bias_), epsilon_, layers, produced);
   at::Tensor gate = gate_ != nullptr ? projected[0] : at::Tensor();  // [B, T, F]
-  return activation_linear(gate, projected.back(), {down_->value, value_of(down_bias_)}, produced);
+  return activation_linear(gate, projected.back(), linear_of(*down_, down_bias_), produced);
 }
 
 }  // namespace sextant::trainer

@@ -1,10 +1,10 @@
 #include "trainer/model/initialise.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include "parallel/base/seed.h"
+#include "trainer/kernels/share_out.h"
 
 namespace sextant::trainer {
 namespace {
@@ -25,7 +25,7 @@ void fill_normal(const Parameter& parameter, uint64_t run_seed) {
   auto slice = parameter.slice();
   at::Tensor drawn = at::empty(slice.shape, at::TensorOptions().dtype(at::kDouble));
   double* numbers = drawn.data_ptr<double>();
-  at::parallel_for(0, drawn.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
+  share_out(0, drawn.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       auto index = static_cast<uint64_t>(global_index(i, slice, parameter.shape));
       numbers[i] = parameter.initial_std * key.normal(0, index);

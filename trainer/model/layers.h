@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "trainer/kernels/linear.h"
 #include "trainer/model/model.pb.h"
 #include "trainer/model/parameter.h"
 
@@ -26,6 +27,11 @@ struct LayerBuilder {
 // The parameter's value, or an undefined tensor where the model has none.
 inline at::Tensor value_of(const Parameter* parameter) {
   return parameter == nullptr ? at::Tensor() : parameter->value;
+}
+
+// A linear layer as the kernels want it; bias null where the model has none.
+inline Linear linear_of(const Parameter& weight, const Parameter* bias) {
+  return {weight.value, value_of(bias), weight.sink, bias == nullptr ? nullptr : bias->sink};
 }
 
 }  // namespace sextant::trainer

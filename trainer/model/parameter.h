@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "parallel/gradient_sink.h"
 #include "parallel/placement.h"
 
 namespace sextant::trainer {
@@ -30,6 +31,7 @@ struct Parameter {
       master;  // [local shape] fp32 (fp64 in fp64 runs): what the optimizer updates and checkpoints hold
   at::Tensor value;  // [local shape] compute type, a leaf with gradient: what forward reads; may alias master
   at::Tensor grad;   // [local shape] master's type, a view of a gradient bucket; empty outside training
+  parallel::GradientSink* sink = nullptr;  // where backward may put the gradient; null outside training
 
   parallel::Slice slice() const { return placement.local(shape, name); }
 };

@@ -5,11 +5,11 @@
 
 #include "trainer/kernels/attention.h"
 #include "trainer/kernels/cached_attention.h"
+#include "trainer/kernels/embedding.h"
 #include "trainer/kernels/few_rows_linear.h"
 #include "trainer/kernels/norm.h"
 #include "trainer/kernels/recompute.h"
 #include "trainer/kernels/rotary.h"
-#include "trainer/kernels/window_mask.h"
 #include "trainer/model/layers.h"
 #include "trainer/model/model_rules.h"
 #include "trainer/model/rotary_frequencies.h"
@@ -55,19 +55,18 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
                                 const at::Tensor& documents, Cache* cache) const {
   AttentionInputs inputs;
   inputs.positions = positions;
-  if (cache != nullptr) {
-    inputs.fill = cache->fill;
-    bool masked = inputs.fill == CacheFill::kSome && !fits_cached_attention(embedding_->value);
-    if (masked) inputs.mask = cache_mask(positions, cache->slots);
-  } else if (documents.defined()) {
-    inputs.first_keys = first_keys(documents);
+  inputs.window = settings_.sliding_window();
+  if (cache != nullptr) inputs.fill = cache->fill;
+  if (cache == nullptr || cache->fill == CacheFill::kEmpty) {
+    bool narrow = inputs.window > 0 && inputs.window < tokens.size(1);
+    if (documents.defined() || narrow)
+      inputs.first_keys = first_keys(documents.defined() ? documents : at::zeros_like(tokens), inputs.window);
+  } else if (!fits_cached_attention(embedding_->value)) {
+    inputs.mask = cache_mask(positions, cache->slots, inputs.window);
   }
-  if (settings_.sliding_window() > 0) {
-    at::Tensor in_row = at::arange(tokens.size(1), positions.options()).expand_as(tokens);  // [B, T]
-    inputs.mask = window_mask(inputs.mask, cache != nullptr ? positions : in_row, settings_.sliding_window());
-  }
-  at::Tensor x = at::embedding(embedding_->value, tokens);  // [B, T, C]
-  if (position_embedding_ != nullptr) x = x + at::embedding(position_embedding_->value, positions);
+  at::Tensor x = embedding(embedding_->value, tokens, embedding_->sink);  // [B, T, C]
+  if (position_embedding_ != nullptr)
+    x = x + embedding(position_embedding_->value, positions, position_embedding_->sink);
   if (rotary_table_.defined()) {
     at::Tensor rows = rotary_table_.index_select(1, positions.reshape({-1}));
     inputs.rotary_rows = rows.view({2, tokens.size(0), tokens.size(1), -1});  // [2, B, T, D/2]
@@ -80,12 +79,12 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
   return norm(x, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
 }
 
-const at::Tensor& Transformer::output_weight() const {
-  return output_ != nullptr ? output_->value : embedding_->value;
+const Parameter& Transformer::output() const {
+  return output_ != nullptr ? *output_ : *embedding_;
 }
 
 at::Tensor Transformer::logits(const at::Tensor& hidden) const {
-  Linear layer{output_weight(), at::Tensor()};
+  Linear layer{output().value, at::Tensor()};
   if (is_few_rows(hidden, layer)) return few_rows_linear(hidden, {layer}, at::kFloat)[0];
   at::Tensor logits = at::matmul(hidden, layer.weight.t());
   return at::isReducedFloatingType(logits.scalar_type()) ? logits.to(at::kFloat) : logits;

@@ -29,7 +29,8 @@ class Transformer {
                      Cache* cache = nullptr) const;
 
   // The output layer, [V, C]: the embedding itself when tied.
-  const at::Tensor& output_weight() const;
+  const Parameter& output() const;
+  const at::Tensor& output_weight() const { return output().value; }
   // hidden [..., C] to logits [..., V], at least fp32; of the few rows of generation on a CPU not rounded to
   // bf16.
   at::Tensor logits(const at::Tensor& hidden) const;

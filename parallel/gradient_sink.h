@@ -1,0 +1,23 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+
+namespace sextant::parallel {
+
+// What becomes of numbers that stand in a result already.
+enum class Onto { kWrite, kAdd };
+
+// Where a backward may put one weight's gradient itself, in the gradient's type and without a copy, instead
+// of handing a tensor to autograd.
+class GradientSink {
+ public:
+  virtual ~GradientSink() = default;
+
+  // Calls write(into, onto) at once: it must write the gradient of the sum of losses to `into`, which has the
+  // weight's shape, or add it. Each call counts as one arrival of that gradient in this microbatch.
+  virtual void take(const std::function<void(const at::Tensor& into, Onto onto)>& write) = 0;
+};
+
+}  // namespace sextant::parallel

@@ -1,0 +1,71 @@
+#include "trainer/kernels/embedding.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "trainer/kernels/held_sink.h"
+#include "trainer/kernels/share_out.h"
+
+namespace sextant::trainer {
+namespace {
+
+using parallel::Onto;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Threads share the columns, so that each sum has one order. grad [N, C], tokens [N], into [V, C] fp32.
+template <class Number>
+void add_rows(const at::Tensor& grad, const at::Tensor& tokens, const at::Tensor& into) {
+  const auto* from = grad.data_ptr<Number>();
+  const auto* rows = tokens.data_ptr<int64_t>();
+  auto* to = into.data_ptr<float>();
+  int64_t count = tokens.numel(), width = into.size(1);
+  share_out(0, width, 128, [&](int64_t first, int64_t last) {
+    for (int64_t n = 0; n < count; ++n) {
+      for (int64_t c = first; c < last; ++c)
+        to[rows[n] * width + c] += static_cast<float>(from[n * width + c]);
+    }
+  });
+}
+
+void accumulate(const at::Tensor& grad, const at::Tensor& tokens, const at::Tensor& into, Onto onto) {
+  if (onto == Onto::kWrite) into.zero_();
+  bool plain = into.is_cpu() && into.is_contiguous() && into.scalar_type() == at::kFloat;
+  if (plain && grad.scalar_type() == at::kFloat) {
+    add_rows<float>(grad, tokens, into);
+  } else if (plain && grad.scalar_type() == at::kBFloat16) {
+    add_rows<at::BFloat16>(grad, tokens, into);
+  } else {
+    into.index_add_(0, tokens, grad.to(into.scalar_type()));
+  }
+}
+
+class Embedding : public torch::autograd::Function<Embedding> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& weight, const at::Tensor& tokens,
+                            parallel::GradientSink* sink) {
+    context->save_for_backward({tokens});
+    context->saved_data["rows"] = weight.size(0);
+    context->saved_data["sink"] = held(sink);
+    return at::embedding(weight, tokens);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    at::Tensor tokens = context->get_saved_variables()[0].reshape({-1}).contiguous();  // [N]
+    at::Tensor grad = grads[0].reshape({tokens.numel(), -1}).contiguous();             // [N, C]
+    if (auto* sink = sink_in(context->saved_data["sink"])) {
+      sink->take([&](const at::Tensor& into, Onto onto) { accumulate(grad, tokens, into, onto); });
+      return {at::Tensor(), at::Tensor(), at::Tensor()};
+    }
+    int64_t rows = context->saved_data["rows"].toInt();
+    return {at::embedding_dense_backward(grad, tokens, rows, -1, false), at::Tensor(), at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor embedding(const at::Tensor& weight, const at::Tensor& tokens, parallel::GradientSink* sink) {
+  return Embedding::apply(weight, tokens, sink);
+}
+
+}  // namespace sextant::trainer
