@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -79,14 +80,15 @@ void generate(const Options& options) {
   ids.reserve(prompts.size());
   for (const std::string& prompt : prompts) ids.push_back(stored.tokenizer.encode(prompt));
   trainer::GenerationSettings settings = options.settings;
-  if (!options.ignore_end) settings.stop_token = stored.tokenizer.end_of_text();
+  if (!options.ignore_end) settings.stop_tokens = stored.stop_tokens;
   // One prompt streams token by token; several are printed whole, one after the other.
   bool stream = prompts.size() == 1 && !options.json;
   trainer::TokenCallback on_token;
   if (stream) {
     std::fwrite(prompts[0].data(), 1, prompts[0].size(), stdout);
     on_token = [&](size_t, int32_t id) {
-      if (settings.stop_token == id) return;
+      const auto& stops = settings.stop_tokens;
+      if (std::find(stops.begin(), stops.end(), id) != stops.end()) return;
       std::string piece = decode(stored.tokenizer, {id});
       std::fwrite(piece.data(), 1, piece.size(), stdout);
       std::fflush(stdout);

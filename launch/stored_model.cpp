@@ -1,12 +1,28 @@
 #include "launch/stored_model.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "launch/machine.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/generation/stop_tokens.h"
 #include "trainer/state.h"
 
 namespace sextant::launch {
+namespace {
+
+constexpr const char* kGenerationConfig = "generation_config.json";
+
+// What an imported model brought; empty where it brought none.
+std::string generation_config(const trainer::CheckpointReader& reader) {
+  const auto& files = reader.manifest().files();
+  bool kept = std::any_of(files.begin(), files.end(),
+                          [](const auto& file) { return file.name() == kGenerationConfig; });
+  return kept ? reader.side_file(kGenerationConfig) : "";
+}
+
+}  // namespace
 
 StoredModel load_model(const std::filesystem::path& folder) {
   trainer::CheckpointReader reader(folder);
@@ -20,9 +36,11 @@ StoredModel load_model(const std::filesystem::path& folder) {
   // Nothing is trained here: forward reads the values alone, and bf16 without masters takes a third of the
   // memory.
   for (const auto& parameter : model->parameters()) parameter->master = at::Tensor();
-  return {reader.folder(), std::move(model),
-          data::Tokenizer::from_json(reader.side_file("tokenizer.json"),
-                                     (reader.folder() / "tokenizer.json").string())};
+  auto tokenizer = data::Tokenizer::from_json(reader.side_file("tokenizer.json"),
+                                              (reader.folder() / "tokenizer.json").string());
+  auto stops = trainer::stop_tokens(tokenizer, generation_config(reader),
+                                    (reader.folder() / kGenerationConfig).string());
+  return {reader.folder(), std::move(model), std::move(tokenizer), std::move(stops)};
 }
 
 }  // namespace sextant::launch

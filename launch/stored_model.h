@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "data/tokenizer/tokenizer.h"
 #include "trainer/model/transformer.h"
@@ -14,6 +15,7 @@ struct StoredModel {
   std::filesystem::path folder;  // the step folder that was read
   std::unique_ptr<trainer::Transformer> model;
   data::Tokenizer tokenizer;
+  std::vector<int32_t> stop_tokens;  // ids that end a completion
 };
 
 // Reads a step folder (or the newest of a checkpoints or run folder) in the precision it was trained in.

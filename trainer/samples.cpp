@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "trainer/generation/generate.h"
+#include "trainer/generation/stop_tokens.h"
 #include "trainer/metrics/step_lines.h"
 
 namespace sextant::trainer {
@@ -31,7 +32,7 @@ std::vector<Sample> draw_samples(const Transformer& model, const data::Tokenizer
   settings.sampling = {0.8, 40, 1.0};
   settings.tokens = tokens;
   settings.seed = seed;
-  settings.stop_token = tokenizer.end_of_text();
+  settings.stop_tokens = stop_tokens(tokenizer, "", "");
   auto completions = generate(model, ids, settings);
   std::vector<Sample> samples;
   for (size_t i = 0; i < prompts.size(); ++i) {

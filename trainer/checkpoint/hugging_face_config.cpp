@@ -31,6 +31,7 @@ HfArchitecture read_architecture(const JsonSettings& config) {
     if (names[0] == name) return architecture;
   }
   std::vector<std::string_view> known;
+  known.reserve(kArchitectures.size());
   for (const auto& [name, architecture] : kArchitectures) known.push_back(name);
   config.fail("architectures",
               fmt::format("'{}' is not supported; these are: {}", names[0], fmt::join(known, ", ")));

@@ -96,10 +96,15 @@ class Decoding {
       auto id = static_cast<int32_t>(chosen[row]);
       completions_[row].ids.push_back(id);
       completions_[row].log_probabilities.push_back(log_probability[static_cast<int64_t>(row)]);
-      completions_[row].ended = settings_.stop_token == id;
+      completions_[row].ended = is_stop(id);
       if (on_token) on_token(row, id);
     }
     return going_on;
+  }
+
+  bool is_stop(int32_t id) const {
+    return std::find(settings_.stop_tokens.begin(), settings_.stop_tokens.end(), id) !=
+           settings_.stop_tokens.end();
   }
 
   bool finished() const {

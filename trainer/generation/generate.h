@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "trainer/generation/sampling.h"
@@ -14,14 +13,14 @@ namespace sextant::trainer {
 struct Completion {
   std::vector<int32_t> ids;
   std::vector<double> log_probabilities;  // of each id under the model itself, before temperature and cuts
-  bool ended = false;                     // by the stop token (which is the last id), not by the length
+  bool ended = false;                     // by a stop token (which is the last id), not by the length
 };
 
 struct GenerationSettings {
   SamplingSettings sampling;
-  int64_t tokens = 64;  // at most so many after each prompt; the model's context limits them too
-  uint64_t seed = 0;    // draw j of prompt i is a function of (seed, i, j)
-  std::optional<int32_t> stop_token;  // ends a completion
+  int64_t tokens = 64;               // at most so many after each prompt; the model's context limits them too
+  uint64_t seed = 0;                 // draw j of prompt i is a function of (seed, i, j)
+  std::vector<int32_t> stop_tokens;  // each ends a completion
 };
 
 // Where the time of a generation went.

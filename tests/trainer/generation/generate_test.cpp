@@ -74,7 +74,7 @@ TEST_P(Generate, StopsAtTheStopTokenAndAtTheContext) {
   auto full = generate(*model_, {{1, 2, 3}}, settings)[0];
   EXPECT_EQ(full.ids.size(), 13u) << "the context is 16";
   EXPECT_FALSE(full.ended);
-  settings.stop_token = full.ids[4];
+  settings.stop_tokens = {-1, full.ids[4]};
   auto cut = generate(*model_, {{1, 2, 3}}, settings)[0];
   EXPECT_TRUE(cut.ended);
   EXPECT_LE(cut.ids.size(), 5u);
