@@ -124,6 +124,6 @@ void keep_host_memory() {
   // Never freed: tensors that outlive everything else still give their memory back to it.
   auto* memory = new HostMemory(pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)));
   c10::SetCPUAllocator(memory, 1);
-}
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): see above
 
 }  // namespace sextant::trainer
