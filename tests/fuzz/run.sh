@@ -27,6 +27,7 @@ while (($# > 0)); do
 done
 ((${#names[@]} > 0)) || mapfile -t names < <(cd tests/fuzz/corpus && printf '%s\n' *)
 
+command -v clang++-14 >/dev/null || { echo "fuzz: clang++-14 is missing: apt-get install clang-14 libclang-rt-14-dev" >&2; exit 2; }
 cmake --preset fuzz >/dev/null || exit 1
 cmake --build --preset fuzz --target "${names[@]/#/fuzz_}" || exit 1
 
