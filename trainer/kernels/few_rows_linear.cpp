@@ -89,6 +89,7 @@ Task task_of(const at::Tensor& inputs, const Linear& layer, const at::Tensor& ou
 // Runs all layers' outputs over the threads in one go, in blocks.
 void run(const std::vector<Task>& tasks, const std::vector<Linear>& layers) {
   std::vector<int64_t> ends;  // of each layer in blocks
+  ends.reserve(layers.size());
   int64_t blocks = 0;
   for (const Linear& layer : layers) ends.push_back(blocks += (layer.weight.size(0) + kBlock - 1) / kBlock);
   int64_t block_bytes = kBlock * layers[0].weight.size(1) * layers[0].weight.element_size();

@@ -123,8 +123,7 @@ void linear_weight_gradient(const at::Tensor& grad, const at::Tensor& x, const a
     return weight_gradient_on_tiles(grad, x, into, onto);
   }
   if (into.scalar_type() == x.scalar_type()) {
-    at::Tensor target = into;
-    target.addmm_(grad.t(), x, onto == Onto::kAdd ? 1 : 0);
+    into.addmm_(grad.t(), x, onto == Onto::kAdd ? 1 : 0);
   } else {
     at::Tensor product = at::matmul(grad.t(), x);
     onto == Onto::kAdd ? into.add_(product) : into.copy_(product);

@@ -1,5 +1,6 @@
 #include "trainer/kernels/norm.h"
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>

@@ -127,14 +127,14 @@ void add(const float* sums, const Target<float>& target) {
 void transpose(float* sums) {
   __m512i tiles[4][16];
   for (int tile = 0; tile < 4; ++tile) {
-    for (int row = 0; row < 16; ++row)
+    for (int64_t row = 0; row < 16; ++row)
       tiles[tile][row] = _mm512_load_si512(sums + tile * kTileSums + row * 16);
     transpose_16x16(tiles[tile]);
   }
   constexpr int kMirrored[4] = {0, 2, 1, 3};
   for (int tile = 0; tile < 4; ++tile) {
     float* to = sums + kMirrored[tile] * kTileSums;
-    for (int row = 0; row < 16; ++row) _mm512_store_si512(to + row * 16, tiles[tile][row]);
+    for (int64_t row = 0; row < 16; ++row) _mm512_store_si512(to + row * 16, tiles[tile][row]);
   }
 }
 

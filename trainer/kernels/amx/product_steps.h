@@ -13,10 +13,10 @@ namespace sextant::trainer::amx_product {
 //
 // Sources of this folder are compiled for such processors and include <cstdint> and the compiler's intrinsics
 // only (see simd/lanes.h for why). bf16 numbers are their bits.
-constexpr int64_t kBlock = 32;              // rows or columns of a block
-constexpr int64_t kStep = 32;               // depth of a step
-constexpr int64_t kStepNumbers = 2 * 512;   // numbers of a block in one step
-constexpr int64_t kSums = kBlock * kBlock;  // numbers of a block of sums
+constexpr int64_t kBlock = 32;                      // rows or columns of a block
+constexpr int64_t kStep = 32;                       // depth of a step
+constexpr int64_t kStepNumbers = int64_t{2} * 512;  // numbers of a block in one step
+constexpr int64_t kSums = kBlock * kBlock;          // numbers of a block of sums
 
 // The unit's configuration for this thread, between begin and end.
 void begin();
