@@ -35,7 +35,7 @@ inline Floats tree_sums(Floats* rows) {
   if constexpr (Group == 1) {
     return rows[0];
   } else {
-    for (int i = 0; i < Group / 2; ++i) {
+    for (int64_t i = 0; i < Group / 2; ++i) {
       rows[i] = fold<Group>(rows[2 * i], rows[2 * i + 1], typename CountLanes<SEXTANT_LANES>::List{});
     }
     return tree_sums<Group / 2>(rows);
