@@ -15,7 +15,7 @@
 #include "launch/version.h"
 #include "parallel/agreement.h"
 #include "parallel/group_nccl.h"
-#include "parallel/mesh.h"
+#include "trainer/assembly.h"
 #include "trainer/checkpoint/kept_files.h"
 #include "trainer/config/load.h"
 #include "trainer/config/rules.h"
@@ -54,18 +54,19 @@ class Pretraining {
     trainer::RunFolder folder(config_.run().folder(), world_);
     folder_ = &folder;
     session_.watch(config_.parallel().collective_timeout_seconds(), folder.path() / "ranks");
-    parallel::alike([&] { mesh_.emplace(config_.parallel(), world_); });
     parallel::together(world_, [&] { device_ = choose_device(config_.run().device(), session_); });
     threads_ = share_out_threads(session_.local_size());
-    choose_replicas();
     open_data();
-    build_model();
+    choose_carrier();
+    parallel::alike([&] { assembly_.emplace(config_, *carrier_, device_); });
+    introduce();
     start_or_resume();
     return train();
   }
 
  private:
   bool first() const { return world_.rank() == Rank(0); }
+  const trainer::ParameterList& parameters() const { return assembly_->model().parameters(); }
 
   template <class... Values>
   void say(fmt::format_string<Values...> text, Values&&... values) const {
@@ -86,24 +87,19 @@ class Pretraining {
     });
   }
 
-  // NCCL where each rank has a GPU of its own; else the mesh's group, which stages GPU tensors through the
-  // host.
-  void choose_replicas() {
-    replicas_ = &mesh_->replicas();
-    if (!device_.is_cuda() || parallel::nccl_obstacle(*replicas_)) return;
-    nccl_ = parallel::nccl_group(*replicas_, session_.watchdog());
-    replicas_ = nccl_.get();
+  // What the mesh's groups talk by: NCCL where each rank has a GPU of its own; else MPI, which stages GPU
+  // tensors through the host.
+  void choose_carrier() {
+    carrier_ = &world_;
+    if (!device_.is_cuda() || parallel::nccl_obstacle(world_)) return;
+    nccl_ = parallel::nccl_group(world_, session_.watchdog());
+    carrier_ = nccl_.get();
   }
 
   void open_data() {
-    data::LoaderShape shape;
-    shape.context = config_.model().context();
-    shape.global_batch = config_.run().global_batch();
-    shape.micro_batch = config_.run().micro_batch();
-    shape.slice = mesh_->data().rank().value();
-    shape.slices = mesh_->data().size();
-    shape.seed = config_.run().seed();
-    shape.vocabulary = config_.model().vocabulary();
+    parallel::Layout layout = parallel::layout_for(config_.parallel(), world_.size());
+    int64_t slice = parallel::coordinate_of(layout, world_.rank()).data;
+    data::LoaderShape shape = trainer::rows_shape(config_, slice, layout.data);
     data::LoaderShape alone = shape;  // held-out rows: one microbatch a step, the same for every rank
     alone.global_batch = shape.micro_batch;
     alone.slice = 0;
@@ -119,22 +115,16 @@ class Pretraining {
     });
   }
 
-  void build_model() {
-    model_ =
-        std::make_unique<trainer::Transformer>(config_.model(), config_.numerics().recompute(),
-                                               trainer::precision_of(config_.numerics().compute()), device_);
-    optimizer_ = std::make_unique<trainer::AdamW>(config_.optimizer(), model_->parameters());
-    step_ =
-        std::make_unique<trainer::TrainStep>(*model_, *optimizer_, config_.optimizer(), config_.run().steps(),
-                                             *replicas_, config_.parallel().bucket_bytes());
+  // What the run is, before it starts.
+  void introduce() {
     peak_flops_ = config_.run().has_peak_tflops()
                       ? config_.run().peak_tflops() * 1e12
-                      : trainer::measured_peak_flops(model_->parameters().precision().compute, device_);
+                      : trainer::measured_peak_flops(parameters().precision().compute, device_);
     say("{}: {} of {} parameters in {}, {} rank{} ({}), {} thread{} a rank, on {}", program_text(),
         trainer::ModelSettings::Kind_Name(config_.model().kind()),
-        trainer::count_text(static_cast<double>(model_->parameters().elements())),
+        trainer::count_text(static_cast<double>(trainer::model_elements(config_.model()))),
         trainer::NumericsSettings::Compute_Name(config_.numerics().compute()), world_.size(),
-        world_.size() == 1 ? "" : "s", mesh_->layout_text(), threads_, threads_ == 1 ? "" : "s",
+        world_.size() == 1 ? "" : "s", assembly_->mesh().layout_text(), threads_, threads_ == 1 ? "" : "s",
         device_.str());
     say("data: {} tokens, {} rows of {} in an epoch; the run trains on {} tokens, {:.2f} epochs",
         trainer::count_text(static_cast<double>(rows_->tokens())), rows_->rows_per_epoch(),
@@ -164,13 +154,13 @@ class Pretraining {
 
   void start() {
     if (!config_.run().has_start_from()) {
-      trainer::initialise(model_->parameters(), config_.run().seed());
+      trainer::initialise(parameters(), config_.run().seed());
       return;
     }
     parallel::together(world_, [&] {
       trainer::CheckpointReader reader(config_.run().start_from());
       trainer::check_start(reader, tokenizer_->fingerprint());
-      trainer::restore_weights(reader, model_->parameters());
+      trainer::restore_weights(reader, parameters());
       kept_files_ = trainer::kept_files(reader);
     });
     say("starting from the weights of {}", config_.run().start_from());
@@ -185,7 +175,7 @@ class Pretraining {
       changed =
           trainer::check_resume(reader.manifest(), config_, rows_->fingerprint(), tokenizer_->fingerprint())
               .changed;
-      trainer::restore_training(reader, model_->parameters(), *optimizer_);
+      trainer::restore_training(reader, parameters(), assembly_->optimizer());
       start_ = Step(reader.manifest().step());
       left_out_ = trainer::recorded_updates_left_out(reader.manifest());
       kept_files_ = trainer::kept_files(reader);
@@ -216,10 +206,10 @@ class Pretraining {
                                           {config_.run().keep_last(), config_.run().keep_every()});
     trainer::Training training{config_,
                                world_,
-                               *replicas_,
-                               *model_,
-                               *optimizer_,
-                               *step_,
+                               assembly_->mesh().replicas(),
+                               assembly_->model(),
+                               assembly_->optimizer(),
+                               assembly_->step(),
                                trainer::next_token_loss(config_.numerics().loss_chunk()),
                                *rows_,
                                held_out_,
@@ -239,7 +229,7 @@ class Pretraining {
     trainer::Manifest manifest;
     manifest.set_data_fingerprint(rows_->fingerprint());
     manifest.set_tokenizer_fingerprint(tokenizer_->fingerprint());
-    manifest.set_layout(mesh_->layout_text());
+    manifest.set_layout(assembly_->mesh().layout_text());
     manifest.set_program(program_text());
     return manifest;
   }
@@ -261,16 +251,13 @@ class Pretraining {
   const trainer::StopSignal& stop_;
   trainer::RunFolder* folder_ = nullptr;
   std::optional<data::Tokenizer> tokenizer_;
-  std::optional<parallel::Mesh> mesh_;
   std::unique_ptr<Group> nccl_;
-  Group* replicas_ = nullptr;
+  Group* carrier_ = nullptr;
+  std::optional<trainer::Assembly> assembly_;
   at::Device device_{at::kCPU};
   int threads_ = 1;
   std::unique_ptr<data::Loader> rows_, valid_;
   trainer::HeldOut held_out_;
-  std::unique_ptr<trainer::Transformer> model_;
-  std::unique_ptr<trainer::AdamW> optimizer_;
-  std::unique_ptr<trainer::TrainStep> step_;
   double peak_flops_ = 0;
   std::map<std::string, std::string> kept_files_;  // of the model that the run started from
   Step start_;

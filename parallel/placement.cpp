@@ -28,15 +28,16 @@ Slice intersect(const Slice& a, const Slice& b) {
 
 Slice Placement::local(const std::vector<int64_t>& whole, const std::string& name) const {
   Slice slice{std::vector<int64_t>(whole.size(), 0), whole};
-  if (dim < 0 || parts == 1) return slice;
-  auto cut = static_cast<size_t>(dim);
-  expect(cut < whole.size() && part >= 0 && part < parts, "a placement cuts a dim that exists");
-  if (whole[cut] % parts != 0) {
-    fail_input(fmt::format("{}: dim {} of size {} can not be cut into {} equal parts", name, dim, whole[cut],
-                           parts));
+  for (const Cut& cut : cuts) {
+    auto dim = static_cast<size_t>(cut.dim);
+    expect(dim < whole.size() && cut.part >= 0 && cut.part < cut.parts, "a placement cuts a dim that exists");
+    if (slice.shape[dim] % cut.parts != 0) {
+      fail_input(fmt::format("{}: dim {} of size {} can not be cut into {} equal parts", name, dim,
+                             slice.shape[dim], cut.parts));
+    }
+    slice.shape[dim] /= cut.parts;
+    slice.offset[dim] += cut.part * slice.shape[dim];
   }
-  slice.shape[cut] = whole[cut] / parts;
-  slice.offset[cut] = part * slice.shape[cut];
   return slice;
 }
 

@@ -18,14 +18,20 @@ struct Slice {
 // The part of two slices that both hold; elements() == 0 when there is none.
 Slice intersect(const Slice& a, const Slice& b);
 
-// How a logical tensor is cut: whole on every rank, or one dim cut into equal parts.
-struct Placement {
-  int64_t dim = -1;   // the dim that is cut; -1: whole everywhere
-  int64_t parts = 1;  // ranks that share it
-  int64_t part = 0;   // which one is here
+// One dim in equal parts, of which one is here.
+struct Cut {
+  int64_t dim = 0;
+  int64_t parts = 1;
+  int64_t part = 0;
+};
 
-  // The local slice of a whole of this shape. Throws Error(kInput) unless parts divides shape[dim]; `name` is
-  // for the message.
+// How a logical tensor is cut: whole on every rank without cuts, else by each in turn, a later one of the
+// same dim inside the part that the earlier one left.
+struct Placement {
+  std::vector<Cut> cuts;
+
+  // The local slice of a whole of this shape. Throws Error(kInput) where parts do not divide; `name` is for
+  // the message.
   Slice local(const std::vector<int64_t>& whole, const std::string& name) const;
 };
 

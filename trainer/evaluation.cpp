@@ -11,7 +11,7 @@ double held_out_loss(const Transformer& model, data::Loader& microbatches, int64
   double sum = 0, positions = 0;
   for (int64_t index = data.rank().value(); index < count; index += data.size()) {
     data::Batch batch = microbatches.batch(index);
-    LossSum part = loss(model, rows_of(batch, 0, batch.rows, model.parameters().device()));
+    LossSum part = loss_of(model, rows_of(batch, 0, batch.rows, model.parameters().device()), loss);
     sum += part.sum.to(at::kDouble).item<double>();
     positions += part.count.item<double>();
   }

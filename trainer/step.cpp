@@ -56,7 +56,7 @@ std::pair<double, double> TrainStep::accumulate(const data::Batch& batch, int64_
       auto timer = breakdown.measure(TimeKind::kForward);
       Rows rows =
           rows_of(batch, first, std::min(micro_batch, batch.rows - first), model_.parameters().device());
-      part = loss(model_, rows);
+      part = loss_of(model_, rows, loss);
     }
     auto timer = breakdown.measure(TimeKind::kBackward);
     part.sum.backward();

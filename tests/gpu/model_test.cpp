@@ -38,7 +38,7 @@ TEST_P(GpuModel, LossAndGradientsAgreeWithGoldenValues) {
   for (auto [precision, tolerance] : {std::pair{Precision{at::kFloat, at::kFloat}, kFp32},
                                       std::pair{Precision{at::kFloat, at::kBFloat16}, kBf16}}) {
     OnDevice on = load(GetParam(), precision, at::Device(at::kCUDA, 0));
-    LossSum loss = next_token_loss(8)(*on.model, on.rows);
+    LossSum loss = loss_of(*on.model, on.rows, next_token_loss(8));
     double expected = on.file["loss_sum"];
     EXPECT_NEAR(loss.sum.item<double>(), expected, tolerance * expected);
     (loss.sum / loss.count).backward();

@@ -1,5 +1,6 @@
 #include "trainer/checkpoint/box.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -39,6 +40,13 @@ std::optional<std::string> cover_fault(const std::vector<int64_t>& whole,
   int64_t elements = parallel::Slice{{}, whole}.elements();
   if (covered == elements) return std::nullopt;
   return fmt::format("{} of its {} elements are in no box", elements - covered, elements);
+}
+
+at::Tensor view_of(at::Tensor whole, const parallel::Slice& box) {
+  for (size_t d = 0; d < box.shape.size(); ++d) {
+    whole = whole.narrow(static_cast<int64_t>(d), box.offset[d], box.shape[d]);
+  }
+  return whole;
 }
 
 std::string shape_text(const std::vector<int64_t>& shape) {

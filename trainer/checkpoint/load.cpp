@@ -26,13 +26,6 @@ Slice within(const Slice& box, const Slice& around) {
   return moved;
 }
 
-at::Tensor view_of(at::Tensor tensor, const Slice& box) {
-  for (size_t d = 0; d < box.shape.size(); ++d) {
-    tensor = tensor.narrow(static_cast<int64_t>(d), box.offset[d], box.shape[d]);
-  }
-  return tensor;
-}
-
 // First and one past the last element, in row-major order, of a box inside a whole of that shape.
 std::pair<int64_t, int64_t> extent_of(const Slice& box, const std::vector<int64_t>& whole) {
   int64_t first = 0, last = 0;

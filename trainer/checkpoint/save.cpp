@@ -9,7 +9,6 @@
 #include "data/durable_file.h"
 #include "parallel/agreement.h"
 #include "trainer/checkpoint/checkpoint.h"
-#include "trainer/checkpoint/dtype.h"
 #include "trainer/checkpoint/manifest.h"
 #include "trainer/checkpoint/rank_file.h"
 #include "trainer/checkpoint/save_plan.h"
@@ -50,24 +49,6 @@ std::optional<std::string> first_fault(const std::vector<SaveReport>& reports) {
 
 void set_fault(SaveReport& report, const std::optional<std::string>& fault) {
   if (fault) report.set_fault(*fault);
-}
-
-// The boxes that this rank holds, without their contents.
-SaveReport announce(int64_t step, const std::vector<StateTensor>& state) {
-  SaveReport report;
-  report.set_step(step);
-  for (const StateTensor& held : state) {
-    expect(held.tensor.sizes() == at::IntArrayRef(held.slice.shape),
-           "a state tensor has the shape of its box");
-    Manifest::Piece* piece = report.add_pieces();
-    piece->set_name(held.name);
-    piece->mutable_whole()->Add(held.whole.begin(), held.whole.end());
-    piece->mutable_offset()->Add(held.slice.offset.begin(), held.slice.offset.end());
-    piece->mutable_shape()->Add(held.slice.shape.begin(), held.slice.shape.end());
-    piece->set_dtype(dtype_name(held.tensor.scalar_type()));
-    piece->set_bytes(static_cast<int64_t>(held.tensor.nbytes()));
-  }
-  return report;
 }
 
 // For faults that every rank knows of.
@@ -256,7 +237,8 @@ void CheckpointWriter::begin(Manifest header, const std::vector<StateTensor>& st
   finish();
   Parts& parts = *parts_;
   parts.take_header(std::move(header));
-  SaveReport mine = announce(parts.step(), state);
+  SaveReport mine = announce(state);
+  mine.set_step(parts.step());
   if (parts.first()) set_fault(mine, fault_of([&] { parts.prepare_folder(side_files); }));
   std::vector<SaveReport> reports = exchange(parts.world, mine);
   if (auto fault = first_fault(reports)) {

@@ -7,7 +7,9 @@
 #include <map>
 #include <stdexcept>
 
+#include "parallel/base/error.h"
 #include "trainer/checkpoint/box.h"
+#include "trainer/checkpoint/dtype.h"
 #include "trainer/checkpoint/manifest.h"
 
 namespace sextant::trainer {
@@ -60,6 +62,22 @@ void check_tensor(const std::string& name, const std::map<std::string, Box>& box
 }
 
 }  // namespace
+
+SaveReport announce(const std::vector<StateTensor>& state) {
+  SaveReport report;
+  for (const StateTensor& held : state) {
+    expect(held.tensor.sizes() == at::IntArrayRef(held.slice.shape),
+           "a state tensor has the shape of its box");
+    Manifest::Piece* piece = report.add_pieces();
+    piece->set_name(held.name);
+    piece->mutable_whole()->Add(held.whole.begin(), held.whole.end());
+    piece->mutable_offset()->Add(held.slice.offset.begin(), held.slice.offset.end());
+    piece->mutable_shape()->Add(held.slice.shape.begin(), held.slice.shape.end());
+    piece->set_dtype(dtype_name(held.tensor.scalar_type()));
+    piece->set_bytes(static_cast<int64_t>(held.tensor.nbytes()));
+  }
+  return report;
+}
 
 std::vector<std::vector<int>> plan_save(const std::vector<SaveReport>& reports) {
   Boxes boxes = gather_boxes(reports);

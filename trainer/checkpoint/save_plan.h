@@ -2,9 +2,12 @@
 
 #include <vector>
 
-#include "trainer/checkpoint/checkpoint.pb.h"
+#include "trainer/checkpoint/checkpoint.h"
 
 namespace sextant::trainer {
+
+// The boxes that this rank holds, without their contents: pieces in the order of `state`.
+SaveReport announce(const std::vector<StateTensor>& state);
 
 // Which of its boxes each rank writes: for every rank, indices into its report's pieces. Each box is written
 // by one of the ranks that hold it, so that all write about equally many bytes. A pure function of the

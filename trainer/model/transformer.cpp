@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include "parallel/base/error.h"
 #include "trainer/kernels/attention.h"
 #include "trainer/kernels/cached_attention.h"
 #include "trainer/kernels/embedding.h"
@@ -17,27 +18,43 @@
 namespace sextant::trainer {
 
 Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recompute recompute,
-                         Precision precision, at::Device device)
-    : settings_(settings), recompute_(recompute), parameters_(precision, device) {
+                         Precision precision, at::Device device, ModelPart part)
+    : settings_(settings), recompute_(recompute), part_(std::move(part)), parameters_(precision, device) {
+  if (part_.stages.empty()) part_.stages = {{0, settings_.layers()}};
+  for (LayerRange range : part_.stages) add_stage(range);
+  // On the meta device a model is its shapes alone.
+  if (settings_.kind() != ModelSettings::gpt2 && !device.is_meta()) {
+    auto type = precision.compute == at::kDouble ? at::kDouble : at::kFloat;
+    rotary_table_ = rotary_table(settings_.context(), rotary_frequencies(settings_), type, device);
+  }
+}
+
+void Transformer::add_stage(LayerRange range) {
+  expect(range.first >= 0 && range.first < range.last && range.last <= settings_.layers(),
+         "a stage has blocks of the model");
   bool gpt2 = settings_.kind() == ModelSettings::gpt2;
   LayerBuilder build{settings_, parameters_};
-  embedding_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width());
-  if (gpt2)
-    position_embedding_ = &build.matrix("position_embedding.weight", settings_.context(), settings_.width());
-  for (int layer = 0; layer < settings_.layers(); ++layer) {
-    std::string name = fmt::format("blocks.{}", layer);
-    blocks_.push_back({Attention(settings_, name + ".attention", parameters_),
-                       FeedForward(settings_, name + ".feed_forward", parameters_)});
+  Stage stage{range, {}};
+  if (range.first == 0) {
+    embedding_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width());
+    if (gpt2)
+      position_embedding_ =
+          &build.matrix("position_embedding.weight", settings_.context(), settings_.width());
   }
+  for (int64_t layer = range.first; layer < range.last; ++layer) {
+    std::string name = fmt::format("blocks.{}", layer);
+    stage.blocks.push_back({Attention(settings_, name + ".attention", parameters_),
+                            FeedForward(settings_, name + ".feed_forward", parameters_)});
+  }
+  stages_.push_back(std::move(stage));
+  if (range.last != settings_.layers()) return;
   final_norm_ = &build.norm("final_norm.weight", settings_.width());
   if (gpt2) final_norm_bias_ = &build.bias("final_norm.bias", settings_.width());
   if (!settings_.tied_embeddings()) {
     output_ = &build.matrix("output.weight", settings_.vocabulary(), settings_.width());
-  }
-  // On the meta device a model is its shapes alone.
-  if (!gpt2 && !device.is_meta()) {
-    auto type = precision.compute == at::kDouble ? at::kDouble : at::kFloat;
-    rotary_table_ = rotary_table(settings_.context(), rotary_frequencies(settings_), type, device);
+  } else if (embedding_ == nullptr) {
+    // The first stage's embedding once more: both hold it, and its gradient is the sum of theirs.
+    output_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width());
   }
 }
 
@@ -51,36 +68,69 @@ at::Tensor Transformer::run_block(const Block& block, const at::Tensor& x,
   return recompute_ == NumericsSettings::full ? recompute(segment, x) : segment(x);
 }
 
-at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& positions,
-                                const at::Tensor& documents, Cache* cache) const {
+AttentionInputs Transformer::inputs_of(const at::Tensor& positions, const at::Tensor& documents,
+                                       Cache* cache) const {
   AttentionInputs inputs;
   inputs.positions = positions;
   inputs.window = settings_.sliding_window();
   if (cache != nullptr) inputs.fill = cache->fill;
   if (cache == nullptr || cache->fill == CacheFill::kEmpty) {
-    bool narrow = inputs.window > 0 && inputs.window < tokens.size(1);
+    bool narrow = inputs.window > 0 && inputs.window < positions.size(1);
     if (documents.defined() || narrow)
-      inputs.first_keys = first_keys(documents.defined() ? documents : at::zeros_like(tokens), inputs.window);
-  } else if (!fits_cached_attention(embedding_->value)) {
+      inputs.first_keys =
+          first_keys(documents.defined() ? documents : at::zeros_like(positions), inputs.window);
+  } else if (!fits_cached_attention((*parameters_.begin())->value)) {
     inputs.mask = cache_mask(positions, cache->slots, inputs.window);
   }
+  if (rotary_table_.defined()) {
+    at::Tensor rows = rotary_table_.index_select(1, positions.reshape({-1}));
+    inputs.rotary_rows = rows.view({2, positions.size(0), positions.size(1), -1});  // [2, B, T, D/2]
+  }
+  return inputs;
+}
+
+at::Tensor Transformer::embed(const at::Tensor& tokens, const at::Tensor& positions) const {
   at::Tensor x = embedding(embedding_->value, tokens, embedding_->sink);  // [B, T, C]
   if (position_embedding_ != nullptr)
     x = x + embedding(position_embedding_->value, positions, position_embedding_->sink);
-  if (rotary_table_.defined()) {
-    at::Tensor rows = rotary_table_.index_select(1, positions.reshape({-1}));
-    inputs.rotary_rows = rows.view({2, tokens.size(0), tokens.size(1), -1});  // [2, B, T, D/2]
-  }
-  for (size_t layer = 0; layer < blocks_.size(); ++layer) {
+  return x;
+}
+
+at::Tensor Transformer::run_stage(const Stage& stage, at::Tensor x, AttentionInputs& inputs,
+                                  Cache* cache) const {
+  for (size_t i = 0; i < stage.blocks.size(); ++i) {
+    auto layer = static_cast<size_t>(stage.range.first) + i;
     inputs.cache = cache != nullptr ? &cache->layers[layer] : nullptr;
-    x = run_block(blocks_[layer], x, inputs);
+    x = run_block(stage.blocks[i], x, inputs);
   }
-  if (cache != nullptr) cache->fill = CacheFill::kSome;
+  return x;
+}
+
+at::Tensor Transformer::final_norm(const at::Tensor& x) const {
   return norm(x, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
 }
 
+at::Tensor Transformer::forward_stage(size_t stage, const at::Tensor& x, const Rows& rows) const {
+  AttentionInputs inputs = inputs_of(rows.positions, rows.documents, nullptr);
+  at::Tensor y =
+      run_stage(stages_[stage], embeds(stage) ? embed(rows.tokens, rows.positions) : x, inputs, nullptr);
+  return ends(stage) ? final_norm(y) : y;
+}
+
+at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& positions,
+                                const at::Tensor& documents, Cache* cache) const {
+  expect(embedding_ != nullptr && final_norm_ != nullptr, "all stages of the model are here");
+  AttentionInputs inputs = inputs_of(positions, documents, cache);
+  at::Tensor x = embed(tokens, positions);
+  for (const Stage& stage : stages_) x = run_stage(stage, x, inputs, cache);
+  if (cache != nullptr) cache->fill = CacheFill::kSome;
+  return final_norm(x);
+}
+
 const Parameter& Transformer::output() const {
-  return output_ != nullptr ? *output_ : *embedding_;
+  const Parameter* layer = output_ != nullptr ? output_ : embedding_;
+  expect(final_norm_ != nullptr && layer != nullptr, "the last stage has the output layer");
+  return *layer;
 }
 
 at::Tensor Transformer::logits(const at::Tensor& hidden) const {
@@ -99,6 +149,11 @@ Cache Transformer::make_cache(int64_t rows, int64_t slots) const {
     cache.layers.push_back({at::zeros(shape, options), at::zeros(shape, options)});
   }
   return cache;
+}
+
+int64_t model_elements(const ModelSettings& settings) {
+  Transformer shapes(settings, NumericsSettings::none, {at::kFloat, at::kFloat}, at::kMeta);
+  return shapes.parameters().elements();
 }
 
 Precision precision_of(NumericsSettings::Compute compute) {

@@ -8,27 +8,38 @@
 #include "trainer/model/feed_forward.h"
 #include "trainer/model/model.pb.h"
 #include "trainer/model/parameter.h"
+#include "trainer/model/part.h"
 #include "trainer/optimizer/optimizer.pb.h"
+#include "trainer/rows.h"
 
 namespace sextant::trainer {
 
 // A decoder-only transformer: Llama (Touvron et al. 2023) or GPT-2 (Radford et al. 2019) by its settings,
-// which must be complete (see fill_defaults). One forward pass serves training, evaluation and generation.
+// which must be complete (see fill_defaults), or the part of one that a rank holds. One forward pass serves
+// training, evaluation and generation.
 //
 // B batch, T time, C channels, V vocabulary.
 class Transformer {
  public:
   Transformer(const ModelSettings& settings, NumericsSettings::Recompute recompute, Precision precision,
-              at::Device device);
+              at::Device device, ModelPart part = {});
 
-  // The last layer's channels after the final norm, [B, T, C].
+  // Stages of the pipeline here: 1 for a whole model.
+  size_t stages() const { return stages_.size(); }
+  bool embeds(size_t stage) const { return stages_[stage].range.first == 0; }
+  bool ends(size_t stage) const { return stages_[stage].range.last == settings_.layers(); }
+  // One stage over the rows: from the channels that the stage before gave, x [B, T, C], to those for the next
+  // one. The first stage embeds the tokens and takes no x; the last one ends with the final norm.
+  at::Tensor forward_stage(size_t stage, const at::Tensor& x, const Rows& rows) const;
+
+  // The last layer's channels after the final norm, [B, T, C], of a model whose stages are all here.
   // tokens, positions [B, T] int64; documents [B, T] (undefined: each row is one document). With a cache,
   // keys and values go to the slots of `positions`, and each query sees the slots up to its own; an empty
   // cache is filled from position 0 on.
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, const at::Tensor& documents,
                      Cache* cache = nullptr) const;
 
-  // The output layer, [V, C]: the embedding itself when tied.
+  // The output layer, [V, C]: the embedding itself when tied. Of the rank that has the last stage.
   const Parameter& output() const;
   const at::Tensor& output_weight() const { return output().value; }
   // hidden [..., C] to logits [..., V], at least fp32; of the few rows of generation on a CPU not rounded to
@@ -46,16 +57,29 @@ class Transformer {
     Attention attention;
     FeedForward feed_forward;
   };
+  struct Stage {
+    LayerRange range;
+    std::vector<Block> blocks;
+  };
   ModelSettings settings_;
   NumericsSettings::Recompute recompute_;
+  ModelPart part_;
   ParameterList parameters_;
-  Parameter *embedding_, *position_embedding_ = nullptr;
-  std::vector<Block> blocks_;
-  Parameter *final_norm_, *final_norm_bias_ = nullptr, *output_ = nullptr;
+  Parameter *embedding_ = nullptr, *position_embedding_ = nullptr;
+  std::vector<Stage> stages_;
+  Parameter *final_norm_ = nullptr, *final_norm_bias_ = nullptr, *output_ = nullptr;
   at::Tensor rotary_table_;  // [2, context, D/2]; undefined for gpt2
 
+  void add_stage(LayerRange range);
+  AttentionInputs inputs_of(const at::Tensor& positions, const at::Tensor& documents, Cache* cache) const;
+  at::Tensor embed(const at::Tensor& tokens, const at::Tensor& positions) const;
+  at::Tensor run_stage(const Stage& stage, at::Tensor x, AttentionInputs& inputs, Cache* cache) const;
   at::Tensor run_block(const Block& block, const at::Tensor& x, const AttentionInputs& inputs) const;
+  at::Tensor final_norm(const at::Tensor& x) const;
 };
+
+// Numbers in a whole model of these settings, which must be complete.
+int64_t model_elements(const ModelSettings& settings);
 
 // What a compute setting means in types.
 Precision precision_of(NumericsSettings::Compute compute);

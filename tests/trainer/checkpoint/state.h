@@ -62,7 +62,7 @@ inline parallel::Placement placement(const Whole& whole, Cut cut, int64_t rank, 
   int64_t dim = cut == Cut::kNone ? -1 : cut == Cut::kDim0 ? 0 : 1;
   if (dim >= static_cast<int64_t>(whole.shape.size()) || (dim >= 0 && whole.shape[dim] % ranks != 0))
     dim = -1;
-  return {dim, ranks, rank};
+  return dim < 0 ? parallel::Placement() : parallel::Placement{{{dim, ranks, rank}}};
 }
 
 inline std::vector<StateTensor> cut_state(const std::vector<Whole>& state, Cut cut, int64_t rank,

@@ -45,7 +45,7 @@ TEST_P(GoldenModel, Logits) {
 
 TEST_P(GoldenModel, LossAndGradients) {
   // A chunk of 5 tokens leaves a ragged last one.
-  LossSum loss = next_token_loss(5)(*model_, rows_);
+  LossSum loss = loss_of(*model_, rows_, next_token_loss(5));
   EXPECT_EQ(loss.count.item<double>(), file_["loss_count"].get<double>());
   double expected = file_["loss_sum"];
   EXPECT_NEAR(loss.sum.item<double>(), expected, kRelative * expected);

@@ -26,10 +26,12 @@ TEST(Initialise, PartsOfEveryCutAreThoseOfTheWhole) {
   at::Tensor whole = initialised("w", {}, 7);
   for (int64_t dim : {0, 1}) {
     for (int64_t part : {0, 1}) {
-      at::Tensor cut = initialised("w", {dim, 2, part}, 7);
+      at::Tensor cut = initialised("w", {{{dim, 2, part}}}, 7);
       EXPECT_TRUE(at::equal(cut, whole.chunk(2, dim)[static_cast<size_t>(part)])) << dim << " " << part;
     }
   }
+  at::Tensor corner = initialised("w", {{{0, 2, 1}, {1, 3, 2}, {0, 2, 0}}}, 7);
+  EXPECT_TRUE(at::equal(corner, whole.narrow(0, 4, 2).narrow(1, 4, 2)));
 }
 
 TEST(Initialise, NameAndSeedDecide) {

@@ -1,0 +1,35 @@
+#include "trainer/assembly.h"
+
+namespace sextant::trainer {
+namespace {
+
+// This rank's part of the model by its place in the mesh.
+ModelPart part_of(const parallel::Mesh& mesh) {
+  auto shared = [](parallel::Group& group) { return group.size() > 1 ? &group : nullptr; };
+  return {shared(mesh.tensor()), shared(mesh.context()), shared(mesh.expert()), {}};
+}
+
+}  // namespace
+
+Assembly::Assembly(const Run& config, parallel::Group& world, at::Device device)
+    : mesh_(config.parallel(), world) {
+  model_ = std::make_unique<Transformer>(config.model(), config.numerics().recompute(),
+                                         precision_of(config.numerics().compute()), device, part_of(mesh_));
+  optimizer_ = std::make_unique<AdamW>(config.optimizer(), model_->parameters());
+  step_ = std::make_unique<TrainStep>(*model_, *optimizer_, config.optimizer(), config.run().steps(),
+                                      mesh_.replicas(), config.parallel().bucket_bytes());
+}
+
+data::LoaderShape rows_shape(const Run& config, int64_t slice, int64_t slices) {
+  data::LoaderShape shape;
+  shape.context = config.model().context();
+  shape.global_batch = config.run().global_batch();
+  shape.micro_batch = config.run().micro_batch();
+  shape.slice = slice;
+  shape.slices = slices;
+  shape.seed = config.run().seed();
+  shape.vocabulary = config.model().vocabulary();
+  return shape;
+}
+
+}  // namespace sextant::trainer
