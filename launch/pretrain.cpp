@@ -175,7 +175,7 @@ class Pretraining {
       changed =
           trainer::check_resume(reader.manifest(), config_, rows_->fingerprint(), tokenizer_->fingerprint())
               .changed;
-      trainer::restore_training(reader, parameters(), assembly_->optimizer());
+      trainer::restore_training(reader, parameters(), assembly_->step().optimizer());
       start_ = Step(reader.manifest().step());
       left_out_ = trainer::recorded_updates_left_out(reader.manifest());
       kept_files_ = trainer::kept_files(reader);
@@ -208,7 +208,6 @@ class Pretraining {
                                world_,
                                assembly_->mesh().replicas(),
                                assembly_->model(),
-                               assembly_->optimizer(),
                                assembly_->step(),
                                trainer::next_token_loss(config_.numerics().loss_chunk()),
                                *rows_,

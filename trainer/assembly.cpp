@@ -15,9 +15,8 @@ Assembly::Assembly(const Run& config, parallel::Group& world, at::Device device)
     : mesh_(config.parallel(), world) {
   model_ = std::make_unique<Transformer>(config.model(), config.numerics().recompute(),
                                          precision_of(config.numerics().compute()), device, part_of(mesh_));
-  optimizer_ = std::make_unique<AdamW>(config.optimizer(), model_->parameters());
-  step_ = std::make_unique<TrainStep>(*model_, *optimizer_, config.optimizer(), config.run().steps(),
-                                      mesh_.replicas(), config.parallel().bucket_bytes());
+  step_ = std::make_unique<TrainStep>(*model_, config.optimizer(), config.run().steps(), mesh_.replicas(),
+                                      config.parallel().bucket_bytes());
 }
 
 data::LoaderShape rows_shape(const Run& config, int64_t slice, int64_t slices) {

@@ -5,7 +5,6 @@
 #include "data/loader.h"
 #include "parallel/mesh.h"
 #include "trainer/model/transformer.h"
-#include "trainer/optimizer/adamw.h"
 #include "trainer/run.pb.h"
 #include "trainer/step.h"
 
@@ -21,13 +20,11 @@ class Assembly {
 
   const parallel::Mesh& mesh() const { return mesh_; }
   const Transformer& model() const { return *model_; }
-  AdamW& optimizer() const { return *optimizer_; }
   TrainStep& step() const { return *step_; }
 
  private:
   parallel::Mesh mesh_;
   std::unique_ptr<Transformer> model_;
-  std::unique_ptr<AdamW> optimizer_;
   std::unique_ptr<TrainStep> step_;
 };
 

@@ -24,15 +24,13 @@ std::vector<StateTensor> weights_state(const ParameterList& parameters) {
   return state;
 }
 
-std::vector<StateTensor> training_state(const ParameterList& parameters, const AdamW& optimizer) {
+std::vector<StateTensor> training_state(const ParameterList& parameters, const Optimizer& optimizer) {
   auto state = weights_state(parameters);
-  for (const OptimizerTensor& tensor : optimizer.state()) {
-    state.push_back({tensor.name, tensor.parameter->shape, tensor.parameter->slice(), tensor.tensor});
-  }
+  for (StateTensor& tensor : optimizer.state()) state.push_back(std::move(tensor));
   return state;
 }
 
-void record_counters(const AdamW& optimizer, const Guard& guard, Manifest& header) {
+void record_counters(const Optimizer& optimizer, const Guard& guard, Manifest& header) {
   (*header.mutable_counters())[kUpdates] = optimizer.updates();
   (*header.mutable_counters())[kLeftOut] = guard.in_a_row();
 }
@@ -47,7 +45,7 @@ void restore_weights(const CheckpointReader& reader, const ParameterList& parame
   parameters.refresh_values();
 }
 
-void restore_training(const CheckpointReader& reader, const ParameterList& parameters, AdamW& optimizer) {
+void restore_training(const CheckpointReader& reader, const ParameterList& parameters, Optimizer& optimizer) {
   read_all(reader, training_state(parameters, optimizer));
   parameters.refresh_values();
   const auto& counters = reader.manifest().counters();

@@ -26,10 +26,9 @@ std::vector<at::Tensor> gradients_of(const ParameterList& parameters) {
 
 }  // namespace
 
-TrainStep::TrainStep(const Transformer& model, AdamW& optimizer, const OptimizerSettings& settings,
-                     int64_t run_steps, parallel::Group& replicas, int64_t bucket_bytes)
+TrainStep::TrainStep(const Transformer& model, const OptimizerSettings& settings, int64_t run_steps,
+                     parallel::Group& replicas, int64_t bucket_bytes)
     : model_(model),
-      optimizer_(optimizer),
       settings_(settings),
       run_steps_(run_steps),
       replicas_(replicas),
@@ -39,6 +38,7 @@ TrainStep::TrainStep(const Transformer& model, AdamW& optimizer, const Optimizer
     parameter->sink = &gradients_.sink(i);
     parameter->grad = gradients_.gradient(i++);
   }
+  optimizer_ = make_optimizer(settings, whole_pieces(model.parameters()));
 }
 
 TrainStep::~TrainStep() {
@@ -88,7 +88,7 @@ StepReport TrainStep::run(Step step, const data::Batch& batch, int64_t micro_bat
   report.finite = std::isfinite(report.loss) && std::isfinite(report.grad_norm);
   if (!report.finite) return report;
   double scale = clip_scale(report.grad_norm, settings_.grad_clip()) / count;
-  optimizer_.update(report.learning_rate, scale);
+  optimizer_->update(report.learning_rate, scale);
   return report;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "data/batch.h"
 #include "parallel/base/number.h"
@@ -9,7 +10,7 @@
 #include "trainer/loss.h"
 #include "trainer/metrics/breakdown.h"
 #include "trainer/model/transformer.h"
-#include "trainer/optimizer/adamw.h"
+#include "trainer/optimizer/optimizer.h"
 
 namespace sextant::trainer {
 
@@ -26,14 +27,16 @@ struct StepReport {
 // alike; they differ in the loss function.
 class TrainStep {
  public:
-  // Allocates gradients and gives each parameter its grad. All ranks of `replicas` (data x context) must
-  // call. What is borrowed must outlive the step.
-  TrainStep(const Transformer& model, AdamW& optimizer, const OptimizerSettings& settings, int64_t run_steps,
+  // Allocates gradients, gives each parameter its grad, and makes the optimizer over them. All ranks of
+  // `replicas` (data x context) must call. What is borrowed must outlive the step.
+  TrainStep(const Transformer& model, const OptimizerSettings& settings, int64_t run_steps,
             parallel::Group& replicas, int64_t bucket_bytes);
   // Takes the gradients' places away from the parameters.
   ~TrainStep();
   TrainStep(const TrainStep&) = delete;
   TrainStep& operator=(const TrainStep&) = delete;
+
+  Optimizer& optimizer() { return *optimizer_; }
 
   // Trains on this rank's rows, cut into microbatches of `micro_batch` rows. `step` finished updates decide
   // the learning rate. All ranks of the replicas must call together.
@@ -42,11 +45,11 @@ class TrainStep {
 
  private:
   const Transformer& model_;
-  AdamW& optimizer_;
   OptimizerSettings settings_;
   int64_t run_steps_;
   parallel::Group& replicas_;
   parallel::GradientReducer gradients_;
+  std::unique_ptr<Optimizer> optimizer_;
 
   // Forward and backward of all microbatches; this rank's {sum of losses, count}.
   std::pair<double, double> accumulate(const data::Batch& batch, int64_t micro_batch,

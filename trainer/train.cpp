@@ -139,8 +139,9 @@ class TrainLoop {
     header.set_tokens(step_.value() * tokens_per_step_);
     header.set_samples(step_.value() * settings_.global_batch());
     *header.mutable_config() = run_.config;
-    record_counters(run_.optimizer, run_.guard, header);
-    run_.checkpoints.begin(header, training_state(run_.model.parameters(), run_.optimizer), run_.side_files);
+    record_counters(run_.step.optimizer(), run_.guard, header);
+    run_.checkpoints.begin(header, training_state(run_.model.parameters(), run_.step.optimizer()),
+                           run_.side_files);
   }
 
   Training& run_;

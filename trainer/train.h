@@ -31,7 +31,6 @@ struct Training {
   parallel::Group& world;
   parallel::Group& replicas;  // ranks that train on different rows
   const Transformer& model;
-  AdamW& optimizer;
   TrainStep& step;
   LossFunction loss;
   data::Loader& rows;

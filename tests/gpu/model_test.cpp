@@ -78,8 +78,7 @@ TEST(GpuStep, FollowsTheCpu) {
     at::Device device = which == 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
     OnDevice on = load("llama.json", {at::kFloat, at::kFloat}, device);
     auto alone = parallel::single_rank_group();
-    AdamW optimizer(settings, on.model->parameters());
-    TrainStep step(*on.model, optimizer, settings, 10, *alone, 4096);
+    TrainStep step(*on.model, settings, 10, *alone, 4096);
     Breakdown breakdown;
     data::Batch batch = golden::batch(on.file["batch"]);
     for (int64_t s = 0; s < 10; ++s) {

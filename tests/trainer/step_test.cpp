@@ -63,8 +63,7 @@ struct Trained {
 Trained train_ten(const Scene& scene, parallel::Group& group, Precision precision,
                   NumericsSettings::Recompute recompute, int64_t micro_batch) {
   auto model = scene.model(precision, recompute);
-  AdamW optimizer(scene.settings, model->parameters());
-  TrainStep step(*model, optimizer, scene.settings, scene.steps, group, 4096);
+  TrainStep step(*model, scene.settings, scene.steps, group, 4096);
   Breakdown breakdown;
   Trained trained;
   for (int64_t s = 0; s < scene.steps; ++s) {
@@ -165,8 +164,7 @@ TEST(StepGuard, ANonFiniteGradientLeavesWeightsAlone) {
   Scene scene("training_llama.json");
   auto alone = parallel::single_rank_group();
   auto model = scene.model(kDouble, NumericsSettings::none);
-  AdamW optimizer(scene.settings, model->parameters());
-  TrainStep step(*model, optimizer, scene.settings, scene.steps, *alone, 4096);
+  TrainStep step(*model, scene.settings, scene.steps, *alone, 4096);
   Breakdown breakdown;
   auto poisoned = [](const Transformer& of, const at::Tensor& given, const Rows& rows) {
     at::Tensor hidden = given * NAN;
@@ -178,7 +176,7 @@ TEST(StepGuard, ANonFiniteGradientLeavesWeightsAlone) {
   StepReport report = step.run(Step(0), scene.batch(0, 0, 1), 4, poisoned, breakdown);
   EXPECT_FALSE(report.finite);
   EXPECT_TRUE(at::equal((*model->parameters().begin())->master, before));
-  EXPECT_EQ(optimizer.updates(), 0);
+  EXPECT_EQ(step.optimizer().updates(), 0);
   // The next step starts from clean sums.
   report = step.run(Step(0), scene.batch(0, 0, 1), 4, next_token_loss(7), breakdown);
   EXPECT_TRUE(report.finite);
@@ -189,8 +187,7 @@ TEST(StepMask, ABatchWithoutTargetsIsRefused) {
   Scene scene("training_llama.json");
   auto alone = parallel::single_rank_group();
   auto model = scene.model(kDouble, NumericsSettings::none);
-  AdamW optimizer(scene.settings, model->parameters());
-  TrainStep step(*model, optimizer, scene.settings, scene.steps, *alone, 4096);
+  TrainStep step(*model, scene.settings, scene.steps, *alone, 4096);
   Breakdown breakdown;
   data::Batch batch = scene.batch(0, 0, 1);
   std::fill(batch.loss_mask.begin(), batch.loss_mask.end(), 0.0f);

@@ -7,13 +7,13 @@
 
 namespace sextant::trainer {
 
-AdamW::AdamW(const OptimizerSettings& settings, const ParameterList& parameters) : settings_(settings) {
+AdamW::AdamW(const OptimizerSettings& settings, std::vector<OwnedPiece> pieces) : settings_(settings) {
   groups_ = {{settings.weight_decay(), {}, {}, {}}, {0.0, {}, {}, {}}};
-  for (const auto& parameter : parameters) {
-    DecayGroup& group = groups_[parameter->decay == Decay::kYes ? 0 : 1];
-    group.parameters.push_back(parameter.get());
-    group.first_moments.push_back(at::zeros_like(parameter->master));
-    group.second_moments.push_back(at::zeros_like(parameter->master));
+  for (OwnedPiece& piece : pieces) {
+    DecayGroup& group = groups_[piece.parameter->decay == Decay::kYes ? 0 : 1];
+    group.first_moments.push_back(at::zeros_like(piece.master));
+    group.second_moments.push_back(at::zeros_like(piece.master));
+    group.pieces.push_back(std::move(piece));
   }
 }
 
@@ -21,13 +21,12 @@ void AdamW::update(double learning_rate, double gradient_scale) {
   at::NoGradGuard no_gradient;
   ++updates_;
   for (DecayGroup& group : groups_) {
-    if (group.parameters.empty()) continue;
+    if (group.pieces.empty()) continue;
     std::vector<AdamWTensors> tensors;
-    for (size_t i = 0; i < group.parameters.size(); ++i) {
-      const Parameter& parameter = *group.parameters[i];
-      at::Tensor copy = parameter.value.is_alias_of(parameter.master) ? at::Tensor() : parameter.value;
+    for (size_t i = 0; i < group.pieces.size(); ++i) {
+      const OwnedPiece& piece = group.pieces[i];
       tensors.push_back(
-          {parameter.master, parameter.grad, group.first_moments[i], group.second_moments[i], copy});
+          {piece.master, piece.grad, group.first_moments[i], group.second_moments[i], piece.value});
     }
     if (fits_adamw(tensors)) {
       AdamWConstants constants{learning_rate, settings_.beta1(), settings_.beta2(), group.weight_decay,
@@ -41,9 +40,9 @@ void AdamW::update(double learning_rate, double gradient_scale) {
 
 void AdamW::update_through_aten(DecayGroup& group, double learning_rate, double gradient_scale) {
   std::vector<at::Tensor> masters, grads;
-  for (const Parameter* parameter : group.parameters) {
-    masters.push_back(parameter->master);
-    grads.push_back(parameter->grad);
+  for (const OwnedPiece& piece : group.pieces) {
+    masters.push_back(piece.master);
+    grads.push_back(piece.grad);
   }
   if (gradient_scale != 1.0) at::_foreach_mul_(grads, gradient_scale);
   at::Tensor count = at::full({}, static_cast<double>(updates_), at::TensorOptions().dtype(at::kFloat));
@@ -51,18 +50,20 @@ void AdamW::update_through_aten(DecayGroup& group, double learning_rate, double 
   at::_fused_adamw_(masters, grads, group.first_moments, group.second_moments, {}, counts, learning_rate,
                     settings_.beta1(), settings_.beta2(), group.weight_decay, settings_.epsilon(), false,
                     false);
-  for (const Parameter* parameter : group.parameters) {
-    if (!parameter->value.is_alias_of(parameter->master)) parameter->value.copy_(parameter->master);
+  for (const OwnedPiece& piece : group.pieces) {
+    if (piece.value.defined()) piece.value.copy_(piece.master);
   }
 }
 
-std::vector<OptimizerTensor> AdamW::state() const {
-  std::vector<OptimizerTensor> tensors;
+std::vector<StateTensor> AdamW::state() const {
+  std::vector<StateTensor> tensors;
+  auto append = [&](std::vector<StateTensor> boxes) {
+    for (StateTensor& box : boxes) tensors.push_back(std::move(box));
+  };
   for (const DecayGroup& group : groups_) {
-    for (size_t i = 0; i < group.parameters.size(); ++i) {
-      const Parameter* parameter = group.parameters[i];
-      tensors.push_back({"optimizer/first_moment/" + parameter->name, parameter, group.first_moments[i]});
-      tensors.push_back({"optimizer/second_moment/" + parameter->name, parameter, group.second_moments[i]});
+    for (size_t i = 0; i < group.pieces.size(); ++i) {
+      append(state_beside(group.pieces[i], "first_moment", group.first_moments[i]));
+      append(state_beside(group.pieces[i], "second_moment", group.second_moments[i]));
     }
   }
   return tensors;

@@ -37,9 +37,10 @@ TEST(GoldenOptimizer, AdamW) {
     described.shape = golden::shape(entry);
     Parameter& parameter = parameters.add(described);
     parameter.master.copy_(tensor(entry["start"]).view(described.shape));
-    AdamW optimizer(settings_of(entry), parameters);
+    parameter.grad = at::empty_like(parameter.master);
+    AdamW optimizer(settings_of(entry), whole_pieces(parameters));
     for (size_t step = 0; step < entry["gradients"].size(); ++step) {
-      parameter.grad = tensor(entry["gradients"][step]).view(described.shape);
+      parameter.grad.copy_(tensor(entry["gradients"][step]).view(described.shape));
       optimizer.update(entry["learning_rates"][step]);
       at::Tensor expected = tensor(entry["after"][step]["weight"]).view(described.shape);
       EXPECT_LT((parameter.master - expected).abs().max().item<double>(), 1e-12) << "update " << step;
@@ -66,7 +67,7 @@ TEST(GoldenOptimizer, NoDecayWhereTheParameterSaysSo) {
   }
   OptimizerSettings settings;
   settings.set_weight_decay(0.5);
-  AdamW(settings, parameters).update(0.1);
+  AdamW(settings, whole_pieces(parameters)).update(0.1);
   EXPECT_DOUBLE_EQ((*parameters.begin())->master[0].item<double>(), 0.95);  // 1 - 0.1 * 0.5
   EXPECT_DOUBLE_EQ((*(parameters.begin() + 1))->master[0].item<double>(), 1.0);
 }

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "parallel/group.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/model/parameter.h"
+
+namespace sextant::trainer {
+
+// What this rank's optimizer updates of one parameter: the flat range [begin, end) of its local slice, maybe
+// none of it. The ranges of all `holders` are the slice.
+struct OwnedPiece {
+  const Parameter* parameter = nullptr;
+  int64_t begin = 0, end = 0;
+  at::Tensor master;  // [end - begin]
+  at::Tensor grad;    // [end - begin], master's type: the sum over all holders at update(), which spoils it
+  at::Tensor value;   // [end - begin]; undefined where it is the master's own memory
+  parallel::Group* holders = nullptr;  // who share the slice out among them; null: it is here as a whole
+
+  int64_t elements() const { return end - begin; }
+  bool is_whole() const { return holders == nullptr; }
+};
+
+// Every parameter as a whole, with its gradient as it stands now (undefined outside training).
+std::vector<OwnedPiece> whole_pieces(const ParameterList& parameters);
+
+// A tensor of the optimizer that lies beside a piece, element by element, as checkpoints name it: the boxes
+// of the parameter's logical shape that it holds. They share its memory.
+std::vector<StateTensor> state_beside(const OwnedPiece& piece, const std::string& kind,
+                                      const at::Tensor& tensor);
+
+}  // namespace sextant::trainer
