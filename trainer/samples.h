@@ -19,7 +19,7 @@ struct Sample {
 
 // Continues each prompt by up to `tokens` tokens at temperature 0.8 within the 40 likeliest, drawn by (seed,
 // prompt, position) alone, so that samples of different steps compare. Prompts too long for the context keep
-// their end.
+// their end. Ranks that share the model call together, and each gets the same.
 std::vector<Sample> draw_samples(const Transformer& model, const data::Tokenizer& tokenizer,
                                  const std::vector<std::string>& prompts, int64_t tokens, uint64_t seed);
 

@@ -90,11 +90,13 @@ class TrainLoop {
     return loss;
   }
 
+  // On every rank: whoever holds a part of the model takes part, and the others would only wait.
   void draw() {
-    if (run_.log == nullptr || settings_.sample_prompts().empty()) return;
+    if (settings_.sample_prompts().empty()) return;
     std::vector<std::string> prompts(settings_.sample_prompts().begin(), settings_.sample_prompts().end());
-    run_.log->samples(step_, draw_samples(run_.model, run_.tokenizer, prompts, settings_.sample_tokens(),
-                                          settings_.seed()));
+    auto samples =
+        draw_samples(run_.model, run_.tokenizer, prompts, settings_.sample_tokens(), settings_.seed());
+    if (run_.log != nullptr) run_.log->samples(step_, samples);
   }
 
   void record(const StepReport& report, std::optional<double> held_out, bool end) {

@@ -46,7 +46,15 @@ inline trainer::ModelSettings model_settings(const Json& described) {
   return settings;
 }
 
-// Sets every master from the file's formula; fails loudly when the names differ.
+// The box of a whole tensor that a slice names, in the same memory.
+inline at::Tensor part_of(at::Tensor whole, const parallel::Slice& slice) {
+  for (size_t d = 0; d < slice.shape.size(); ++d)
+    whole = whole.narrow(static_cast<int64_t>(d), slice.offset[d], slice.shape[d]);
+  return whole;
+}
+
+// Sets every master, or the part of it that is here, from the file's formula; fails loudly when the names
+// differ.
 inline void set_weights(const trainer::Transformer& model, const Json& described) {
   at::NoGradGuard no_gradient;
   if (model.parameters().size() != described.size()) throw std::runtime_error("another number of parameters");
@@ -54,7 +62,7 @@ inline void set_weights(const trainer::Transformer& model, const Json& described
     const Json& entry = described.at(parameter->name);
     auto numbers = values(entry);
     at::Tensor whole = at::tensor(numbers, at::kDouble).view(shape(entry));
-    parameter->master.copy_(whole);
+    parameter->master.copy_(part_of(whole, parameter->slice()));
   }
   model.parameters().refresh_values();
 }

@@ -40,6 +40,15 @@ void accumulate(const at::Tensor& grad, const at::Tensor& tokens, const at::Tens
   }
 }
 
+// The gradient of weight [rows, C] from that of its rows that were looked up: grad [N, C], tokens [N].
+// Undefined where the sink has taken it.
+at::Tensor weight_gradient(const at::Tensor& grad, const at::Tensor& tokens, int64_t rows,
+                           parallel::GradientSink* sink) {
+  if (sink == nullptr) return at::embedding_dense_backward(grad, tokens, rows, -1, false);
+  sink->take([grad, tokens](const at::Tensor& into, Onto onto) { accumulate(grad, tokens, into, onto); });
+  return {};
+}
+
 class Embedding : public torch::autograd::Function<Embedding> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& weight, const at::Tensor& tokens,
@@ -53,12 +62,31 @@ class Embedding : public torch::autograd::Function<Embedding> {
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     at::Tensor tokens = context->get_saved_variables()[0].reshape({-1}).contiguous();  // [N]
     at::Tensor grad = grads[0].reshape({tokens.numel(), -1}).contiguous();             // [N, C]
-    if (auto* sink = sink_in(context->saved_data["sink"])) {
-      sink->take([&](const at::Tensor& into, Onto onto) { accumulate(grad, tokens, into, onto); });
-      return {at::Tensor(), at::Tensor(), at::Tensor()};
-    }
     int64_t rows = context->saved_data["rows"].toInt();
-    return {at::embedding_dense_backward(grad, tokens, rows, -1, false), at::Tensor(), at::Tensor()};
+    auto* sink = sink_in(context->saved_data["sink"]);
+    return {weight_gradient(grad, tokens, rows, sink), at::Tensor(), at::Tensor()};
+  }
+};
+
+class EmbeddingPart : public torch::autograd::Function<EmbeddingPart> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& weight, const at::Tensor& rows,
+                            parallel::GradientSink* sink) {
+    at::Tensor flat = rows.reshape({-1});
+    at::Tensor here = (flat >= 0).nonzero().squeeze(1);  // [M] of the tokens, those of this part
+    context->save_for_backward({here, flat.index_select(0, here)});
+    context->saved_data["rows"] = weight.size(0);
+    context->saved_data["sink"] = held(sink);
+    return at::embedding(weight, rows.clamp_min(0)).masked_fill_((rows < 0).unsqueeze(-1), 0);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    auto saved = context->get_saved_variables();
+    const at::Tensor &here = saved[0], &tokens = saved[1];
+    at::Tensor grad = grads[0].reshape({-1, grads[0].size(-1)}).index_select(0, here);  // [M, C]
+    int64_t rows = context->saved_data["rows"].toInt();
+    auto* sink = sink_in(context->saved_data["sink"]);
+    return {weight_gradient(grad, tokens, rows, sink), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -66,6 +94,10 @@ class Embedding : public torch::autograd::Function<Embedding> {
 
 at::Tensor embedding(const at::Tensor& weight, const at::Tensor& tokens, parallel::GradientSink* sink) {
   return Embedding::apply(weight, tokens, sink);
+}
+
+at::Tensor embedding_part(const at::Tensor& weight, const at::Tensor& rows, parallel::GradientSink* sink) {
+  return EmbeddingPart::apply(weight, rows, sink);
 }
 
 }  // namespace sextant::trainer

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "parallel/along_dim.h"
 #include "parallel/base/error.h"
 #include "trainer/kernels/activation.h"
 #include "trainer/kernels/few_rows_linear.h"
@@ -14,7 +15,9 @@
 namespace sextant::trainer {
 namespace {
 
+using parallel::Arriving;
 using parallel::GradientSink;
+using parallel::Group;
 using parallel::Onto;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -23,24 +26,30 @@ at::Tensor flat(const at::Tensor& x) {
   return x.reshape({-1, x.size(-1)});
 }  // [N, last]
 
-// Where the layers' gradients go, carried from forward to backward.
-struct Sinks : torch::CustomClassHolder {
-  std::vector<GradientSink*> weights, biases;
+// Where the layers' gradients go and who shares the layers, carried from forward to backward.
+struct Carried : torch::CustomClassHolder {
+  std::vector<GradientSink*> weight_sinks, bias_sinks;
+  Group* group = nullptr;  // null: not shared
 };
 
-c10::IValue sinks_of(const std::vector<Linear>& layers) {
-  auto sinks = c10::make_intrusive<Sinks>();
+void carry(AutogradContext* context, const std::vector<Linear>& layers, Group* group) {
+  auto carried = c10::make_intrusive<Carried>();
   for (const Linear& layer : layers) {
-    sinks->weights.push_back(layer.weight_sink);
-    sinks->biases.push_back(layer.bias_sink);
+    carried->weight_sinks.push_back(layer.weight_sink);
+    carried->bias_sinks.push_back(layer.bias_sink);
   }
-  return c10::IValue::make_capsule(sinks);
+  carried->group = group;
+  context->saved_data["carried"] = c10::IValue::make_capsule(carried);
 }
 
-// Undefined where the sink has taken it.
+c10::intrusive_ptr<Carried> carried_by(AutogradContext* context) {
+  return c10::static_intrusive_pointer_cast<Carried>(context->saved_data["carried"].toCapsule());
+}
+
+// Undefined where the sink has taken it. Sinks get what they need by value: they may write later.
 at::Tensor weight_gradient(GradientSink* sink, const at::Tensor& grad, const at::Tensor& x) {
   if (sink != nullptr) {
-    sink->take([&](const at::Tensor& into, Onto onto) { linear_weight_gradient(grad, x, into, onto); });
+    sink->take([grad, x](const at::Tensor& into, Onto onto) { linear_weight_gradient(grad, x, into, onto); });
     return {};
   }
   at::Tensor result = at::empty({grad.size(1), x.size(1)}, x.options());
@@ -50,7 +59,7 @@ at::Tensor weight_gradient(GradientSink* sink, const at::Tensor& grad, const at:
 
 at::Tensor bias_gradient(GradientSink* sink, const at::Tensor& grad) {
   if (sink != nullptr) {
-    sink->take([&](const at::Tensor& into, Onto onto) { linear_bias_gradient(grad, into, onto); });
+    sink->take([grad](const at::Tensor& into, Onto onto) { linear_bias_gradient(grad, into, onto); });
     return {};
   }
   at::Tensor result = at::empty({grad.size(1)}, grad.options());
@@ -60,37 +69,85 @@ at::Tensor bias_gradient(GradientSink* sink, const at::Tensor& grad) {
 
 // Gradients of layers that read one input, in the order of autograd's arguments: weights, then biases.
 // grads [N, out_i], input [N, in].
-void layer_gradients(const Sinks& sinks, const variable_list& grads, const at::Tensor& input, bool biased,
+void layer_gradients(const Carried& carried, const variable_list& grads, const at::Tensor& input, bool biased,
                      at::Tensor* results) {
   for (size_t i = grads.size(); i-- > 0;) {
-    results[i] = weight_gradient(sinks.weights[i], grads[i], input);
-    if (biased) results[grads.size() + i] = bias_gradient(sinks.biases[i], grads[i]);
+    results[i] = weight_gradient(carried.weight_sinks[i], grads[i], input);
+    if (biased) results[grads.size() + i] = bias_gradient(carried.bias_sinks[i], grads[i]);
   }
 }
 
+// The same of shared column layers, and the gradient of their input: both [B, T/n, in], this rank's shards.
+// What other ranks have of the input comes while its gradient is computed, and that gradient is summed while
+// the weights' are computed.
+at::Tensor column_gradients(const Carried& carried, const variable_list& grads, const variable_list& weights,
+                            const at::Tensor& input, bool biased, at::Tensor* results) {
+  Arriving whole = parallel::start_gather(input, 1, *carried.group);
+  auto shape = input.sizes().vec();
+  shape[1] *= carried.group->size();
+  at::Tensor dwhole = linear_input_gradient(grads, weights).view(shape);  // [B, T, in]
+  Arriving dinput = parallel::start_reduce_scatter(dwhole, 1, *carried.group);
+  layer_gradients(carried, grads, flat(whole.take()), biased, results);
+  return dinput.take();
+}
+
+// A row layer's output [B, T, out] as the stream wants it: summed over the ranks and in shards, [B, T/n,
+// out], where they share it. The bias comes after the sum.
+at::Tensor row_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Group* group) {
+  if (group == nullptr) return linear_forward(x, weight, bias);
+  at::Tensor sum = parallel::reduce_scattered(linear_forward(x, weight, at::Tensor()), 1, *group);
+  return bias.defined() ? sum.add_(bias) : sum;
+}
+
+// What a row layer's backward starts from: the gradient of the whole output, [N, out], of which a rank has
+// its shard's.
+class RowGradient {
+ public:
+  RowGradient(const at::Tensor& grad, const Carried& carried, bool biased)
+      : carried_(carried), biased_(biased), own_(grad.contiguous()) {
+    if (carried.group != nullptr) arriving_ = parallel::start_gather(own_, 1, *carried.group);
+  }
+
+  // Gradients of weight and bias, and of the input [N, in]. To be called once.
+  at::Tensor finish(const at::Tensor& input, const at::Tensor& weight, at::Tensor* results) {
+    if (biased_) results[1] = bias_gradient(carried_.bias_sinks[0], flat(own_));
+    at::Tensor whole = flat(carried_.group != nullptr ? arriving_.take() : own_);
+    results[0] = weight_gradient(carried_.weight_sinks[0], whole, flat(input));
+    return linear_input_gradient({whole}, {weight});
+  }
+
+ private:
+  const Carried& carried_;
+  bool biased_;
+  at::Tensor own_;
+  Arriving arriving_;
+};
+
 // Autograd's inputs, in this order: x, norm weight, norm bias (optional), epsilon, recompute, layers (not
-// differentiated as such), each layer's weight, then each layer's bias (none of them has one, or all have).
+// differentiated as such), group, each layer's weight, then each layer's bias (none of them has one, or all
+// have).
 class NormLinear : public torch::autograd::Function<NormLinear> {
  public:
-  static constexpr size_t kWeights = 6;
+  static constexpr size_t kWeights = 7;
 
   static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& norm_weight,
                                const std::optional<at::Tensor>& norm_bias, double epsilon, bool recompute,
-                               const std::vector<Linear>& layers, at::TensorList weights,
+                               const std::vector<Linear>& layers, Group* group, at::TensorList weights,
                                at::TensorList biases) {
     at::Tensor bias_of_norm = norm_bias.value_or(at::Tensor());
     auto [normed, statistics] = norm_forward(x, norm_weight, bias_of_norm, epsilon);
     variable_list outputs;
     variable_list saved{x, norm_weight, bias_of_norm, statistics.mean, statistics.reciprocal_spread};
     saved.push_back(recompute ? at::Tensor() : normed);
+    at::Tensor input = group == nullptr ? normed : parallel::gathered(normed, 1, *group);
     for (size_t i = 0; i < weights.size(); ++i) {
-      outputs.push_back(linear_forward(normed, weights[i], biases.empty() ? at::Tensor() : biases[i]));
+      outputs.push_back(linear_forward(input, weights[i], biases.empty() ? at::Tensor() : biases[i]));
       saved.push_back(weights[i]);
     }
     context->save_for_backward(std::move(saved));
     context->saved_data["epsilon"] = epsilon;
     context->saved_data["biased"] = !biases.empty();
-    context->saved_data["sinks"] = sinks_of(layers);
+    carry(context, layers, group);
     return outputs;
   }
 
@@ -103,12 +160,17 @@ class NormLinear : public torch::autograd::Function<NormLinear> {
           std::get<0>(norm_forward(x, norm_weight, norm_bias, context->saved_data["epsilon"].toDouble()));
     }
     bool biased = context->saved_data["biased"].toBool();
-    auto sinks = c10::static_intrusive_pointer_cast<Sinks>(context->saved_data["sinks"].toCapsule());
+    auto carried = carried_by(context);
     variable_list results(kWeights + grads.size() * (biased ? 2 : 1));
-    variable_list rows;  // [N, out_i]
-    for (const at::Tensor& grad : grads) rows.push_back(flat(grad));
-    layer_gradients(*sinks, rows, flat(normed), biased, &results[kWeights]);
-    at::Tensor dnormed = linear_input_gradient(rows, {saved.begin() + 6, saved.end()}).view(x.sizes());
+    variable_list rows, weights(saved.begin() + 6, saved.end());
+    for (const at::Tensor& grad : grads) rows.push_back(flat(grad));  // [N, out_i]
+    at::Tensor dnormed;                                               // as x
+    if (carried->group != nullptr) {
+      dnormed = column_gradients(*carried, rows, weights, normed, biased, &results[kWeights]);
+    } else {
+      layer_gradients(*carried, rows, flat(normed), biased, &results[kWeights]);
+      dnormed = linear_input_gradient(rows, weights).view(x.sizes());
+    }
     auto gradients = norm_backward(dnormed, x, norm_weight, norm_bias, {saved[3], saved[4]});
     results[0] = gradients.x;
     results[1] = gradients.weight;
@@ -121,27 +183,28 @@ class ActivationLinear : public torch::autograd::Function<ActivationLinear> {
  public:
   static at::Tensor forward(AutogradContext* context, const std::optional<at::Tensor>& gate,
                             const at::Tensor& up, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias, bool recompute, const Linear& layer) {
+                            const std::optional<at::Tensor>& bias, bool recompute, const Linear& layer,
+                            Group* group) {
     at::Tensor maybe_gate = gate.value_or(at::Tensor());
     at::Tensor activated = activation_forward(maybe_gate, up);
     context->save_for_backward({maybe_gate, up, weight, recompute ? at::Tensor() : activated});
     context->saved_data["biased"] = bias.has_value();
-    context->saved_data["sinks"] = sinks_of({layer});
-    return linear_forward(activated, weight, bias.value_or(at::Tensor()));
+    carry(context, {layer}, group);
+    return row_forward(activated, weight, bias.value_or(at::Tensor()), group);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     auto saved = context->get_saved_variables();
     const at::Tensor &gate = saved[0], &up = saved[1];
-    auto sinks = c10::static_intrusive_pointer_cast<Sinks>(context->saved_data["sinks"].toCapsule());
-    at::Tensor grad = flat(grads[0]), layer[2];
+    auto carried = carried_by(context);
+    at::Tensor layer[2], dactivated;
     {
+      RowGradient grad(grads[0], *carried, context->saved_data["biased"].toBool());
       at::Tensor activated = saved[3].defined() ? saved[3] : activation_forward(gate, up);
-      layer_gradients(*sinks, {grad}, flat(activated), context->saved_data["biased"].toBool(), layer);
+      dactivated = grad.finish(activated, saved[2], layer).view(up.sizes());
     }
-    at::Tensor dactivated = linear_input_gradient({grad}, {saved[2]}).view(up.sizes());
     auto gradients = activation_backward(dactivated, gate, up);
-    return {gradients.gate, gradients.up, layer[0], layer[1], at::Tensor(), at::Tensor()};
+    return {gradients.gate, gradients.up, layer[0], layer[1], at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -149,20 +212,20 @@ class ActivationLinear : public torch::autograd::Function<ActivationLinear> {
 class PlainLinear : public torch::autograd::Function<PlainLinear> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias, const Linear& layer) {
+                            const std::optional<at::Tensor>& bias, const Linear& layer, Group* group) {
     context->save_for_backward({x, weight});
     context->saved_data["biased"] = bias.has_value();
-    context->saved_data["sinks"] = sinks_of({layer});
-    return linear_forward(x, weight, bias.value_or(at::Tensor()));
+    carry(context, {layer}, group);
+    return row_forward(x, weight, bias.value_or(at::Tensor()), group);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     auto saved = context->get_saved_variables();
-    auto sinks = c10::static_intrusive_pointer_cast<Sinks>(context->saved_data["sinks"].toCapsule());
-    at::Tensor grad = flat(grads[0]), layer[2];
-    layer_gradients(*sinks, {grad}, flat(saved[0]), context->saved_data["biased"].toBool(), layer);
-    at::Tensor dx = linear_input_gradient({grad}, {saved[1]}).view(saved[0].sizes());
-    return {dx, layer[0], layer[1], at::Tensor()};
+    auto carried = carried_by(context);
+    at::Tensor layer[2];
+    RowGradient grad(grads[0], *carried, context->saved_data["biased"].toBool());
+    at::Tensor dx = grad.finish(saved[0], saved[1], layer).view(saved[0].sizes());
+    return {dx, layer[0], layer[1], at::Tensor(), at::Tensor()};
   }
 };
 
@@ -180,14 +243,25 @@ std::vector<at::Tensor> linear_layers(const at::Tensor& input, const std::vector
   return outputs;
 }
 
+// A row layer without gradient. With the stream whole, the sum over the ranks is whole on each.
+at::Tensor row_layer(const at::Tensor& x, const Linear& layer, TensorShare share) {
+  if (share.group == nullptr) return linear_layers(x, {layer})[0];
+  if (share.in_shards()) return row_forward(x, layer.weight, layer.bias, share.group);
+  at::Tensor sum = linear_layers(x, {{layer.weight, at::Tensor()}})[0].contiguous();
+  share.group->all_reduce(sum);
+  return layer.bias.defined() ? sum.add_(layer.bias) : sum;
+}
+
 }  // namespace
 
 std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight,
                                     const at::Tensor& norm_bias, double epsilon,
-                                    const std::vector<Linear>& layers, Produced produced) {
+                                    const std::vector<Linear>& layers, Produced produced, TensorShare share) {
   if (!at::GradMode::is_enabled()) {
-    return linear_layers(std::get<0>(norm_forward(x, norm_weight, norm_bias, epsilon)), layers);
+    at::Tensor normed = std::get<0>(norm_forward(x, norm_weight, norm_bias, epsilon));
+    return linear_layers(share.in_shards() ? parallel::gathered(normed, 1, *share.group) : normed, layers);
   }
+  expect(share.group == nullptr || share.in_shards(), "a stream that is whole on every rank has no gradient");
   variable_list weights, biases;
   for (const Linear& layer : layers) {
     weights.push_back(layer.weight);
@@ -195,19 +269,19 @@ std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_
   }
   expect(biases.empty() || biases.size() == weights.size(), "all fused layers have a bias, or none");
   return NormLinear::apply(x, norm_weight, maybe(norm_bias), epsilon, produced == Produced::kRecompute,
-                           layers, at::TensorList(weights), at::TensorList(biases));
+                           layers, share.group, at::TensorList(weights), at::TensorList(biases));
 }
 
 at::Tensor activation_linear(const at::Tensor& gate, const at::Tensor& up, const Linear& layer,
-                             Produced produced) {
-  if (!at::GradMode::is_enabled()) return linear(activation_forward(gate, up), layer);
+                             Produced produced, TensorShare share) {
+  if (!at::GradMode::is_enabled()) return linear(activation_forward(gate, up), layer, share);
   return ActivationLinear::apply(maybe(gate), up, layer.weight, maybe(layer.bias),
-                                 produced == Produced::kRecompute, layer);
+                                 produced == Produced::kRecompute, layer, share.group);
 }
 
-at::Tensor linear(const at::Tensor& x, const Linear& layer) {
-  if (!at::GradMode::is_enabled()) return linear_layers(x, {layer})[0];
-  return PlainLinear::apply(x, layer.weight, maybe(layer.bias), layer);
+at::Tensor linear(const at::Tensor& x, const Linear& layer, TensorShare share) {
+  if (!at::GradMode::is_enabled()) return row_layer(x, layer, share);
+  return PlainLinear::apply(x, layer.weight, maybe(layer.bias), layer, share.group);
 }
 
 }  // namespace sextant::trainer

@@ -11,11 +11,13 @@
 #include "trainer/kernels/linear.h"
 #include "trainer/kernels/simd_memory.h"
 #include "trainer/kernels/softmax.h"
+#include "trainer/kernels/vocabulary_part.h"
 
 namespace sextant::trainer {
 namespace {
 
 using parallel::GradientSink;
+using parallel::Group;
 using parallel::Onto;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -37,18 +39,14 @@ at::Tensor row_log_sums(const at::Tensor& logits) {
   return at::logsumexp(logits.to(wide_type(logits)), {1});
 }
 
-// Logits become scale[n] (softmax - one at the target).
+// Logits become scale[n] (softmax - one at the target), whose columns may be a part of the vocabulary's.
 void make_gradient(at::Tensor& logits, const at::Tensor& log_sums, const at::Tensor& targets,
                    const at::Tensor& scale) {
   if (fits_simd(logits)) return softmax_gradient_(logits, log_sums, targets, scale);
   at::Tensor gradient = logits.to(wide_type(logits)).sub(log_sums.unsqueeze(1)).exp_();  // [n, V]
-  gradient.scatter_add_(1, targets.unsqueeze(1), at::full({targets.size(0), 1}, -1.0, gradient.options()));
+  at::Tensor taken_off = (targets >= 0).to(gradient.scalar_type()).neg_();               // [n]
+  gradient.scatter_add_(1, targets.clamp_min(0).unsqueeze(1), taken_off.unsqueeze(1));
   logits.copy_(gradient.mul_(scale.unsqueeze(1)));
-}
-
-// log softmax of the targets, [n].
-at::Tensor target_logs(const at::Tensor& logits, const at::Tensor& log_sums, const at::Tensor& targets) {
-  return logits.gather(1, targets.unsqueeze(1)).squeeze(1).to(log_sums.scalar_type()).sub_(log_sums);
 }
 
 // The weight's gradient where it belongs: in a sink, or in a tensor of our own for autograd. Chunks add up in
@@ -82,7 +80,8 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
                             const at::Tensor& targets, const at::Tensor& token_weights, int64_t chunk,
-                            bool with_gradient, GradientSink* sink) {
+                            bool with_gradient, GradientSink* sink, Group* shared_by) {
+    VocabularyPart vocabulary(weight, shared_by);
     auto wide = hidden.options().dtype(wide_type(hidden));
     at::Tensor sum = at::zeros({}, wide), dhidden;
     std::optional<WeightGradient> dweight;
@@ -93,15 +92,15 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
     at::Tensor memory = logits_memory(hidden, weight, chunk);
     for (int64_t first = 0; first < hidden.size(0); first += chunk) {
       int64_t count = std::min(chunk, hidden.size(0) - first);
-      at::Tensor part = hidden.narrow(0, first, count);     // [n, C]
-      at::Tensor target = targets.narrow(0, first, count);  // [n]
+      at::Tensor part = hidden.narrow(0, first, count);                         // [n, C]
+      at::Tensor target = vocabulary.rows_of(targets.narrow(0, first, count));  // [n]
       at::Tensor scale = token_weights.narrow(0, first, count).to(wide);
       at::Tensor logits = memory.narrow(0, 0, count);  // [n, V]
       linear_forward_into(logits, part, weight);
-      at::Tensor log_sums = row_log_sums(logits);
-      sum.sub_((target_logs(logits, log_sums, target) * scale).sum());
+      auto softmax = vocabulary.whole_softmax(row_log_sums(logits), logits, target);
+      sum.sub_(((softmax.at_target - softmax.log_sums) * scale).sum());
       if (!with_gradient) continue;
-      make_gradient(logits, log_sums, target, scale);
+      make_gradient(logits, softmax.log_sums, target, scale);
       dhidden.narrow(0, first, count).copy_(linear_input_gradient({logits}, {weight}));
       dweight->add(logits, part);
     }
@@ -117,32 +116,36 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
     at::Tensor none;
     if (!saved[1].defined()) {
       expect(grads[0].item<double>() == 1.0, "a loss whose weight's gradient is summed is not scaled after");
-      return {saved[0], none, none, none, none, none, none};
+      return {saved[0], none, none, none, none, none, none, none};
     }
     auto scaled = [&](const at::Tensor& x) { return x * grads[0].to(x.scalar_type()); };
-    return {scaled(saved[0]), scaled(saved[1]), none, none, none, none, none};
+    return {scaled(saved[0]), scaled(saved[1]), none, none, none, none, none, none};
   }
 };
 
 }  // namespace
 
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                                const at::Tensor& token_weights, int64_t chunk, GradientSink* weight_sink) {
+                                const at::Tensor& token_weights, int64_t chunk, GradientSink* weight_sink,
+                                Group* shared_by) {
   bool with_gradient = at::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
-  return LinearCrossEntropy::apply(hidden, weight, targets, token_weights, chunk, with_gradient, weight_sink);
+  return LinearCrossEntropy::apply(hidden, weight, targets, token_weights, chunk, with_gradient, weight_sink,
+                                   shared_by);
 }
 
 at::Tensor target_log_probabilities(const at::Tensor& hidden, const at::Tensor& weight,
-                                    const at::Tensor& targets, int64_t chunk) {
+                                    const at::Tensor& targets, int64_t chunk, Group* shared_by) {
   at::NoGradGuard no_gradient;
+  VocabularyPart vocabulary(weight, shared_by);
   at::Tensor result = at::empty({hidden.size(0)}, hidden.options().dtype(wide_type(hidden)));
   at::Tensor memory = logits_memory(hidden, weight, chunk);
   for (int64_t first = 0; first < hidden.size(0); first += chunk) {
     int64_t count = std::min(chunk, hidden.size(0) - first);
     at::Tensor logits = memory.narrow(0, 0, count);
     linear_forward_into(logits, hidden.narrow(0, first, count), weight);
-    result.narrow(0, first, count)
-        .copy_(target_logs(logits, row_log_sums(logits), targets.narrow(0, first, count)));
+    at::Tensor target = vocabulary.rows_of(targets.narrow(0, first, count));
+    auto softmax = vocabulary.whole_softmax(row_log_sums(logits), logits, target);
+    result.narrow(0, first, count).copy_(softmax.at_target.sub_(softmax.log_sums));
   }
   return result;
 }

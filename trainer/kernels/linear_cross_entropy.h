@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "parallel/gradient_sink.h"
+#include "parallel/group.h"
 
 namespace sextant::trainer {
 
@@ -14,12 +15,19 @@ namespace sextant::trainer {
 // least fp32; logits are hidden's type. hidden [N, C], weight [V, C], targets [N] int64, token_weights [N] (0
 // leaves a token out). With a sink forward puts the weight's gradient there at once, and backward must come
 // with the factor 1 that sum.backward() brings.
+//
+// Where the R ranks of a group share the weight, each has its [V/R, C] and all have the same hidden and
+// targets; two numbers a token go over the network for the softmax (Shoeybi et al. 2019, section 3). The sum
+// is the same on every rank; hidden's gradient is this part of the vocabulary's alone: the ranks' gradients
+// add up. All must call together.
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                                 const at::Tensor& token_weights, int64_t chunk,
-                                parallel::GradientSink* weight_sink = nullptr);
+                                parallel::GradientSink* weight_sink = nullptr,
+                                parallel::Group* shared_by = nullptr);
 
-// log softmax(hidden weight^T)[targets], [N], without gradient; the same chunks.
+// log softmax(hidden weight^T)[targets], [N], without gradient; the same chunks, and shared in the same way.
 at::Tensor target_log_probabilities(const at::Tensor& hidden, const at::Tensor& weight,
-                                    const at::Tensor& targets, int64_t chunk);
+                                    const at::Tensor& targets, int64_t chunk,
+                                    parallel::Group* shared_by = nullptr);
 
 }  // namespace sextant::trainer

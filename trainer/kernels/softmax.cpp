@@ -60,7 +60,8 @@ void softmax_gradient_(at::Tensor& logits, const at::Tensor& log_sum_exp, const 
     auto gradient = row_of(set, number).gradient;
     auto* rows = memory_of<Number>(logits);
     each_row(logits, [&](int64_t row) {
-      expect(wanted[row] >= 0 && wanted[row] < width, "targets are in the vocabulary");
+      bool elsewhere = wanted[row] == kElsewhere;
+      expect(elsewhere || (wanted[row] >= 0 && wanted[row] < width), "targets are in the vocabulary");
       Number* logit = rows + row * stride;
       gradient(logit, width, sum[row], wanted[row], factor[row], logit);
     });

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
+#include <algorithm>
 
 #include "trainer/kernels/attention.h"
 #include "trainer/kernels/norm.h"
@@ -27,37 +27,40 @@ at::Tensor mix(const at::Tensor& query, const at::Tensor& key, const at::Tensor&
 
 }  // namespace
 
-Attention::Attention(const ModelSettings& settings, const std::string& name, ParameterList& parameters)
-    : heads_(settings.heads()),
-      kv_heads_(settings.kv_heads()),
-      head_width_(head_width(settings)),
-      epsilon_(settings.norm_epsilon()) {
-  int64_t width = settings.width(), query_width = heads_ * head_width_, key_width = kv_heads_ * head_width_;
+Attention::Attention(const ModelSettings& settings, const std::string& name, ParameterList& parameters,
+                     parallel::Group* tensor)
+    : head_width_(head_width(settings)), epsilon_(settings.norm_epsilon()) {
+  int64_t width = settings.width(), ranks = tensor == nullptr ? 1 : tensor->size();
+  int64_t query_width = settings.heads() * head_width_, key_width = settings.kv_heads() * head_width_;
+  int64_t key_parts = std::min<int64_t>(ranks, settings.kv_heads());
+  heads_ = settings.heads() / ranks;
+  kv_heads_ = settings.kv_heads() / key_parts;
+  auto queries = cut_over(tensor, 0), keys = cut_over(tensor, 0, key_parts);
   bool gpt2 = settings.kind() == ModelSettings::gpt2;
   bool biased = gpt2 || settings.query_key_value_bias();
   LayerBuilder build{settings, parameters};
   norm_weight_ = &build.norm(name + "_norm.weight", width);
   if (gpt2) norm_bias_ = &build.bias(name + "_norm.bias", width);
-  query_ = &build.matrix(name + ".query.weight", query_width, width);
-  if (biased) query_bias_ = &build.bias(name + ".query.bias", query_width);
-  key_ = &build.matrix(name + ".key.weight", key_width, width);
-  if (biased) key_bias_ = &build.bias(name + ".key.bias", key_width);
-  value_ = &build.matrix(name + ".value.weight", key_width, width);
-  if (biased) value_bias_ = &build.bias(name + ".value.bias", key_width);
+  query_ = &build.matrix(name + ".query.weight", query_width, width, queries);
+  if (biased) query_bias_ = &build.bias(name + ".query.bias", query_width, queries);
+  key_ = &build.matrix(name + ".key.weight", key_width, width, keys);
+  if (biased) key_bias_ = &build.bias(name + ".key.bias", key_width, keys);
+  value_ = &build.matrix(name + ".value.weight", key_width, width, keys);
+  if (biased) value_bias_ = &build.bias(name + ".value.bias", key_width, keys);
   if (settings.qk_norm()) {
     query_norm_ = &build.norm(name + ".query_norm.weight", head_width_);
     key_norm_ = &build.norm(name + ".key_norm.weight", head_width_);
   }
-  output_ = &build.residual_matrix(name + ".output.weight", width, query_width);
+  output_ = &build.residual_matrix(name + ".output.weight", width, query_width, cut_over(tensor, 1));
   if (gpt2 || settings.attention_output_bias()) output_bias_ = &build.bias(name + ".output.bias", width);
 }
 
 at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs, Produced produced) const {
-  int64_t batch = x.size(0), time = x.size(1);
   auto projected = norm_linear(
       x, norm_weight_->value, value_of(norm_bias_), epsilon_,
       {linear_of(*query_, query_bias_), linear_of(*key_, key_bias_), linear_of(*value_, value_bias_)},
-      produced);
+      produced, inputs.share);
+  int64_t batch = projected[0].size(0), time = projected[0].size(1);
   at::Tensor query = projected[0].view({batch, time, heads_, head_width_});     // [B, T, H, D]
   at::Tensor key = projected[1].view({batch, time, kv_heads_, head_width_});    // [B, T, KV, D]
   at::Tensor value = projected[2].view({batch, time, kv_heads_, head_width_});  // [B, T, KV, D]
@@ -71,7 +74,7 @@ at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs
   }
   at::Tensor mixed =
       mix(query, key, value, inputs).reshape({batch, time, heads_ * head_width_});  // [B, T, H D]
-  return linear(mixed, linear_of(*output_, output_bias_));
+  return linear(mixed, linear_of(*output_, output_bias_), inputs.share);
 }
 
 }  // namespace sextant::trainer

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "parallel/group.h"
 #include "trainer/kernels/fused_linear.h"
 #include "trainer/model/cache.h"
 #include "trainer/model/model.pb.h"
@@ -16,19 +17,27 @@ struct AttentionInputs {
   LayerCache* cache = nullptr;  // when set, keys and values are stored at the positions and read from there
   CacheFill fill = CacheFill::kEmpty;  // of the cache, before these rows
   int64_t window = 0;                  // a query reads so many keys with its own; 0: all that came before
+  TensorShare share;                   // how x comes and the result is wanted
 };
 
-// Grouped-query self-attention with its norm before and its output layer after (Ainslie et al. 2023).
+// Grouped-query self-attention with its norm before and its output layer after (Ainslie et al. 2023). The
+// ranks of a tensor-parallel group share the query heads evenly, and the key heads; where there are fewer of
+// these than ranks, neighbours hold the same one.
 class Attention {
  public:
-  // Registers parameters under `name` ("blocks.0.attention").
-  Attention(const ModelSettings& settings, const std::string& name, ParameterList& parameters);
+  // Registers parameters under `name` ("blocks.0.attention"); `tensor` is null where nobody shares the layer.
+  Attention(const ModelSettings& settings, const std::string& name, ParameterList& parameters,
+            parallel::Group* tensor = nullptr);
 
-  // x [B, T, C] to what is added to the residual stream, [B, T, C].
+  // Key heads here.
+  int64_t kv_heads() const { return kv_heads_; }
+
+  // x [B, T, C] to what is added to the residual stream, [B, T, C]; of both this rank's shard of time where
+  // inputs.share says so.
   at::Tensor forward(const at::Tensor& x, const AttentionInputs& inputs, Produced produced) const;
 
  private:
-  int64_t heads_, kv_heads_, head_width_;
+  int64_t heads_, kv_heads_, head_width_;  // heads: of this rank
   double epsilon_;
   Parameter *norm_weight_, *norm_bias_ = nullptr;
   Parameter *query_, *key_, *value_, *output_;

@@ -1,8 +1,11 @@
 #include "trainer/model/transformer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include "parallel/along_dim.h"
+#include "parallel/autograd_collectives.h"
 #include "parallel/base/error.h"
 #include "trainer/kernels/attention.h"
 #include "trainer/kernels/cached_attention.h"
@@ -11,11 +14,21 @@
 #include "trainer/kernels/norm.h"
 #include "trainer/kernels/recompute.h"
 #include "trainer/kernels/rotary.h"
+#include "trainer/kernels/vocabulary_part.h"
 #include "trainer/model/layers.h"
 #include "trainer/model/model_rules.h"
 #include "trainer/model/rotary_frequencies.h"
 
 namespace sextant::trainer {
+namespace {
+
+// This rank's shard of time. x [B, T] to [B, T/tp]
+at::Tensor own_shard(const at::Tensor& x, const parallel::Group& tensor) {
+  int64_t time = x.size(1) / tensor.size();
+  return x.narrow(1, tensor.rank().value() * time, time);
+}
+
+}  // namespace
 
 Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recompute recompute,
                          Precision precision, at::Device device, ModelPart part)
@@ -34,27 +47,28 @@ void Transformer::add_stage(LayerRange range) {
          "a stage has blocks of the model");
   bool gpt2 = settings_.kind() == ModelSettings::gpt2;
   LayerBuilder build{settings_, parameters_};
+  auto rows = cut_over(part_.tensor, 0);  // of the vocabulary
   Stage stage{range, {}};
   if (range.first == 0) {
-    embedding_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width());
+    embedding_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width(), rows);
     if (gpt2)
       position_embedding_ =
           &build.matrix("position_embedding.weight", settings_.context(), settings_.width());
   }
   for (int64_t layer = range.first; layer < range.last; ++layer) {
     std::string name = fmt::format("blocks.{}", layer);
-    stage.blocks.push_back({Attention(settings_, name + ".attention", parameters_),
-                            FeedForward(settings_, name + ".feed_forward", parameters_)});
+    stage.blocks.push_back({Attention(settings_, name + ".attention", parameters_, part_.tensor),
+                            FeedForward(settings_, name + ".feed_forward", parameters_, part_.tensor)});
   }
   stages_.push_back(std::move(stage));
   if (range.last != settings_.layers()) return;
   final_norm_ = &build.norm("final_norm.weight", settings_.width());
   if (gpt2) final_norm_bias_ = &build.bias("final_norm.bias", settings_.width());
   if (!settings_.tied_embeddings()) {
-    output_ = &build.matrix("output.weight", settings_.vocabulary(), settings_.width());
+    output_ = &build.matrix("output.weight", settings_.vocabulary(), settings_.width(), rows);
   } else if (embedding_ == nullptr) {
     // The first stage's embedding once more: both hold it, and its gradient is the sum of theirs.
-    output_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width());
+    output_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width(), rows);
   }
 }
 
@@ -63,14 +77,15 @@ at::Tensor Transformer::run_block(const Block& block, const at::Tensor& x,
   Produced produced = recompute_ == NumericsSettings::selective ? Produced::kRecompute : Produced::kKeep;
   auto segment = [&block, inputs, produced](const at::Tensor& in) {
     at::Tensor between = in + block.attention.forward(in, inputs, produced);
-    return between + block.feed_forward.forward(between, produced);
+    return between + block.feed_forward.forward(between, produced, inputs.share);
   };
   return recompute_ == NumericsSettings::full ? recompute(segment, x) : segment(x);
 }
 
 AttentionInputs Transformer::inputs_of(const at::Tensor& positions, const at::Tensor& documents,
-                                       Cache* cache) const {
+                                       Cache* cache, TensorShare share) const {
   AttentionInputs inputs;
+  inputs.share = share;
   inputs.positions = positions;
   inputs.window = settings_.sliding_window();
   if (cache != nullptr) inputs.fill = cache->fill;
@@ -89,11 +104,21 @@ AttentionInputs Transformer::inputs_of(const at::Tensor& positions, const at::Te
   return inputs;
 }
 
-at::Tensor Transformer::embed(const at::Tensor& tokens, const at::Tensor& positions) const {
-  at::Tensor x = embedding(embedding_->value, tokens, embedding_->sink);  // [B, T, C]
-  if (position_embedding_ != nullptr)
-    x = x + embedding(position_embedding_->value, positions, position_embedding_->sink);
-  return x;
+at::Tensor Transformer::embed_tokens(const at::Tensor& tokens, TensorShare share) const {
+  if (share.group == nullptr) return embedding(embedding_->value, tokens, embedding_->sink);
+  VocabularyPart vocabulary(embedding_->value, share.group);
+  at::Tensor own = embedding_part(embedding_->value, vocabulary.rows_of(tokens), embedding_->sink);
+  if (share.in_shards()) return parallel::reduce_scatter(own, 1, *share.group);
+  share.group->all_reduce(own);
+  return own;
+}
+
+at::Tensor Transformer::embed(const at::Tensor& tokens, const at::Tensor& positions,
+                              TensorShare share) const {
+  at::Tensor x = embed_tokens(tokens, share);  // [B, T, C], a shard of it [B, T/tp, C]
+  if (position_embedding_ == nullptr) return x;
+  at::Tensor here = share.in_shards() ? own_shard(positions, *share.group) : positions;
+  return x + embedding(position_embedding_->value, here, position_embedding_->sink);
 }
 
 at::Tensor Transformer::run_stage(const Stage& stage, at::Tensor x, AttentionInputs& inputs,
@@ -111,17 +136,20 @@ at::Tensor Transformer::final_norm(const at::Tensor& x) const {
 }
 
 at::Tensor Transformer::forward_stage(size_t stage, const at::Tensor& x, const Rows& rows) const {
-  AttentionInputs inputs = inputs_of(rows.positions, rows.documents, nullptr);
-  at::Tensor y =
-      run_stage(stages_[stage], embeds(stage) ? embed(rows.tokens, rows.positions) : x, inputs, nullptr);
+  TensorShare share{part_.tensor, Stream::kShards};
+  AttentionInputs inputs = inputs_of(rows.positions, rows.documents, nullptr, share);
+  at::Tensor y = run_stage(stages_[stage], embeds(stage) ? embed(rows.tokens, rows.positions, share) : x,
+                           inputs, nullptr);
   return ends(stage) ? final_norm(y) : y;
 }
 
 at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& positions,
                                 const at::Tensor& documents, Cache* cache) const {
   expect(embedding_ != nullptr && final_norm_ != nullptr, "all stages of the model are here");
-  AttentionInputs inputs = inputs_of(positions, documents, cache);
-  at::Tensor x = embed(tokens, positions);
+  expect(part_.tensor == nullptr || !at::GradMode::is_enabled(), "gradients go through forward_stage");
+  TensorShare share{part_.tensor, Stream::kWhole};
+  AttentionInputs inputs = inputs_of(positions, documents, cache, share);
+  at::Tensor x = embed(tokens, positions, share);
   for (const Stage& stage : stages_) x = run_stage(stage, x, inputs, cache);
   if (cache != nullptr) cache->fill = CacheFill::kSome;
   return final_norm(x);
@@ -135,16 +163,19 @@ const Parameter& Transformer::output() const {
 
 at::Tensor Transformer::logits(const at::Tensor& hidden) const {
   Linear layer{output().value, at::Tensor()};
-  if (is_few_rows(hidden, layer)) return few_rows_linear(hidden, {layer}, at::kFloat)[0];
-  at::Tensor logits = at::matmul(hidden, layer.weight.t());
-  return at::isReducedFloatingType(logits.scalar_type()) ? logits.to(at::kFloat) : logits;
+  at::Tensor logits = is_few_rows(hidden, layer) ? few_rows_linear(hidden, {layer}, at::kFloat)[0]
+                                                 : at::matmul(hidden, layer.weight.t());
+  if (at::isReducedFloatingType(logits.scalar_type())) logits = logits.to(at::kFloat);
+  if (part_.tensor == nullptr) return logits;
+  return parallel::gathered(logits, logits.dim() - 1, *part_.tensor);
 }
 
 Cache Transformer::make_cache(int64_t rows, int64_t slots) const {
   Cache cache;
   cache.slots = slots;
   auto options = at::TensorOptions().dtype(parameters_.precision().compute).device(parameters_.device());
-  std::vector<int64_t> shape{rows, settings_.kv_heads(), slots, head_width(settings_)};
+  int64_t kv_heads = stages_[0].blocks[0].attention.kv_heads();
+  std::vector<int64_t> shape{rows, kv_heads, slots, head_width(settings_)};
   for (int layer = 0; layer < settings_.layers(); ++layer) {
     cache.layers.push_back({at::zeros(shape, options), at::zeros(shape, options)});
   }

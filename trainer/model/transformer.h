@@ -29,27 +29,32 @@ class Transformer {
   bool embeds(size_t stage) const { return stages_[stage].range.first == 0; }
   bool ends(size_t stage) const { return stages_[stage].range.last == settings_.layers(); }
   // One stage over the rows: from the channels that the stage before gave, x [B, T, C], to those for the next
-  // one. The first stage embeds the tokens and takes no x; the last one ends with the final norm.
+  // one. The first stage embeds the tokens and takes no x; the last one ends with the final norm. Where tp
+  // ranks of part().tensor share the model, x and the result are this rank's shard of time, [B, T/tp, C], and
+  // all of them must call together with the same rows; tp divides T.
   at::Tensor forward_stage(size_t stage, const at::Tensor& x, const Rows& rows) const;
 
-  // The last layer's channels after the final norm, [B, T, C], of a model whose stages are all here.
+  // The last layer's channels after the final norm, [B, T, C], of a model whose stages are all here. Ranks
+  // that share the model call together, without gradient, for any T, and each gets the whole.
   // tokens, positions [B, T] int64; documents [B, T] (undefined: each row is one document). With a cache,
   // keys and values go to the slots of `positions`, and each query sees the slots up to its own; an empty
   // cache is filled from position 0 on.
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, const at::Tensor& documents,
                      Cache* cache = nullptr) const;
 
-  // The output layer, [V, C]: the embedding itself when tied. Of the rank that has the last stage.
+  // The output layer, [V, C], of which this rank may have a part: the embedding itself when tied. Of the rank that has the last stage.
   const Parameter& output() const;
   const at::Tensor& output_weight() const { return output().value; }
   // hidden [..., C] to logits [..., V], at least fp32; of the few rows of generation on a CPU not rounded to
-  // bf16.
+  // bf16. Ranks that share the model call together with equal hidden, and each gets the whole, equal to the
+  // bit.
   at::Tensor logits(const at::Tensor& hidden) const;
 
   // An empty cache for `rows` sequences of at most `slots` tokens.
   Cache make_cache(int64_t rows, int64_t slots) const;
 
   const ModelSettings& settings() const { return settings_; }
+  const ModelPart& part() const { return part_; }
   const ParameterList& parameters() const { return parameters_; }
 
  private:
@@ -71,8 +76,10 @@ class Transformer {
   at::Tensor rotary_table_;  // [2, context, D/2]; undefined for gpt2
 
   void add_stage(LayerRange range);
-  AttentionInputs inputs_of(const at::Tensor& positions, const at::Tensor& documents, Cache* cache) const;
-  at::Tensor embed(const at::Tensor& tokens, const at::Tensor& positions) const;
+  AttentionInputs inputs_of(const at::Tensor& positions, const at::Tensor& documents, Cache* cache,
+                            TensorShare share) const;
+  at::Tensor embed_tokens(const at::Tensor& tokens, TensorShare share) const;
+  at::Tensor embed(const at::Tensor& tokens, const at::Tensor& positions, TensorShare share) const;
   at::Tensor run_stage(const Stage& stage, at::Tensor x, AttentionInputs& inputs, Cache* cache) const;
   at::Tensor run_block(const Block& block, const at::Tensor& x, const AttentionInputs& inputs) const;
   at::Tensor final_norm(const at::Tensor& x) const;

@@ -28,11 +28,13 @@ float log_sum_exp(const Number* logits, int64_t count) {
 template <class Number>
 void gradient(const Number* logits, int64_t count, float log_sum_exp, int64_t target, float scale,
               Number* dlogits) {
-  Floats at_target = exponential(load(logits + target, First{1}) - log_sum_exp);  // before it is written over
+  bool here = target >= 0;
+  Floats at_target{};  // kept before it is written over
+  if (here) at_target = exponential(load(logits + target, First{1}) - log_sum_exp);
   each_vector(count, [&](int64_t i, auto which) {
     store(dlogits + i, exponential(load(logits + i, which) - log_sum_exp) * scale, which);
   });
-  store(dlogits + target, (at_target - 1.0F) * scale, First{1});
+  if (here) store(dlogits + target, (at_target - 1.0F) * scale, First{1});
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ struct SoftmaxRow {
   // log sum exp of the row.
   float (*log_sum_exp)(const Number* logits, int64_t count);
   // Where the row's loss is scale * (log_sum_exp - logits[target]): its gradient, scale * (softmax - one at
-  // the target). May write over the logits.
+  // the target); a negative target is none. May write over the logits.
   void (*gradient)(const Number* logits, int64_t count, float log_sum_exp, int64_t target, float scale,
                    Number* dlogits);
 };
