@@ -11,20 +11,34 @@ namespace sextant::trainer::amx {
 constexpr int64_t kBlock = 32;  // queries or keys: two tiles
 constexpr int64_t kChunk = 8;   // blocks whose probabilities stand in memory together
 
-// T and D in blocks of 32; the rest of the last ones is zero.
+// T, S and D in blocks of 32; the rest of the last ones is zero.
 struct Extents {
-  int64_t high, wide;
+  int64_t high, deep, wide;
 
   explicit Extents(const AttentionShape& shape)
-      : high(tiles_of(shape.time, kBlock)), wide(tiles_of(shape.width, kBlock)) {}
+      : high(tiles_of(shape.time, kBlock)),
+        deep(tiles_of(shape.keys, kBlock)),
+        wide(tiles_of(shape.width, kBlock)) {}
   int64_t padded_time() const { return high * kBlock; }
   int64_t padded_width() const { return wide * kBlock; }
-  int64_t padded_numbers() const { return padded_time() * padded_width(); }
+  int64_t query_numbers() const { return padded_time() * padded_width(); }
+  int64_t key_numbers() const { return deep * kBlock * padded_width(); }
 };
 
-inline Rows rows_of(const Bf16* tensor, const HeadStrides& strides, int64_t batch, int64_t head,
-                    const AttentionShape& shape) {
+// The key after the last one that a query reads.
+inline int64_t end_of_keys(const AttentionShape& shape, int64_t query) {
+  int64_t end = query + shape.ahead + 1;
+  return end < shape.keys ? end : shape.keys;
+}
+
+inline Rows queries_of(const Bf16* tensor, const HeadStrides& strides, int64_t batch, int64_t head,
+                       const AttentionShape& shape) {
   return {place_of(tensor, strides, batch, head), strides.time, shape.time, shape.width};
+}
+
+inline Rows keys_of(const Bf16* tensor, const HeadStrides& strides, int64_t batch, int64_t head,
+                    const AttentionShape& shape) {
+  return {place_of(tensor, strides, batch, head), strides.time, shape.keys, shape.width};
 }
 
 // 32 fp32 numbers as 32 of bf16.
@@ -32,7 +46,27 @@ inline __m512i narrow(__m512 low, __m512 high) {
   return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
+inline __mmask16 first_lanes(int64_t count) {
+  return static_cast<__mmask16>(count >= 16 ? 0xffffU : (1U << count) - 1U);
+}
+
 // count numbers of a row, scaled.
+inline void write_row(float* to, const float* from, float scale, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) {
+    __m512 x = _mm512_mul_ps(_mm512_load_ps(from + i), _mm512_set1_ps(scale));
+    _mm512_mask_storeu_ps(to + i, first_lanes(count - i), x);
+  }
+}
+
+inline void add_row(float* to, const float* from, float scale, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) {
+    __mmask16 mask = first_lanes(count - i);
+    __m512 sum = _mm512_maskz_loadu_ps(mask, to + i);
+    sum = _mm512_fmadd_ps(_mm512_load_ps(from + i), _mm512_set1_ps(scale), sum);
+    _mm512_mask_storeu_ps(to + i, mask, sum);
+  }
+}
+
 inline void write_row(Bf16* to, const float* from, float scale, int64_t count) {
   for (int64_t i = 0; i < count; i += 32) {
     __m512 low = _mm512_mul_ps(_mm512_load_ps(from + i), _mm512_set1_ps(scale));

@@ -1,4 +1,4 @@
-// Backward of causal attention from the saved log-sum-exp (Dao et al. 2022, algorithm 4), by blocks of 32
+// Backward of attention from the saved log-sum-exp (Dao et al. 2022, algorithm 4), by blocks of 32
 // keys and 32 queries. Scores stand transposed, keys down and queries across, so that what belongs to a query
 // is a vector and all five products read their factors as they come; only dQ comes out transposed.
 #include "trainer/kernels/amx/attention.h"
@@ -16,10 +16,10 @@ struct Head {
 };
 
 struct Packed {
-  Bf16 *keys, *values;   // left tiles of K and V: [T/16, D/32]
-  Bf16* keys_across;     // left tiles of K^T: [D/16, T/32]
-  int32_t* first_keys;   // [T]
-  float *dkey, *dvalue;  // [T, D]
+  Bf16 *keys, *values;              // left tiles of K and V: [S/16, D/32]
+  Bf16* keys_across;                // left tiles of K^T: [D/16, S/32]
+  int32_t *first_keys, *last_keys;  // [T] that a query reads; none past the last query
+  float *dkey, *dvalue;             // [S, D]
   Head head;
   float *scores, *dprobabilities;  // [32 keys, 32 queries]
   Bf16 *probabilities, *dscores;   // left tiles, keys down: [2, kChunk]
@@ -29,12 +29,12 @@ struct Packed {
 Packed lay_out(const AttentionShape& shape, Scratch& scratch) {
   Extents e(shape);
   Packed p;
-  int64_t all = e.padded_numbers(), chunk = kBlock * kChunk * kBlock;
-  p.keys = scratch.take<Bf16>(all);
-  p.values = scratch.take<Bf16>(all);
-  p.keys_across = scratch.take<Bf16>(all);
-  p.dkey = scratch.take<float>(all);
-  p.dvalue = scratch.take<float>(all);
+  int64_t all = e.query_numbers(), chunk = kBlock * kChunk * kBlock;
+  p.keys = scratch.take<Bf16>(e.key_numbers());
+  p.values = scratch.take<Bf16>(e.key_numbers());
+  p.keys_across = scratch.take<Bf16>(e.key_numbers());
+  p.dkey = scratch.take<float>(e.key_numbers());
+  p.dvalue = scratch.take<float>(e.key_numbers());
   p.head.query_across = scratch.take<Bf16>(all);
   p.head.grad_across = scratch.take<Bf16>(all);
   p.head.query_down = scratch.take<Bf16>(all);
@@ -43,6 +43,7 @@ Packed lay_out(const AttentionShape& shape, Scratch& scratch) {
   p.head.log_sum_exp = scratch.take<float>(e.padded_time());
   p.head.along = scratch.take<float>(e.padded_time());
   p.first_keys = scratch.take<int32_t>(e.padded_time());
+  p.last_keys = scratch.take<int32_t>(e.padded_time());
   p.scores = scratch.take<float>(kBlock * kBlock);
   p.dprobabilities = scratch.take<float>(kBlock * kBlock);
   p.probabilities = scratch.take<Bf16>(chunk);
@@ -66,33 +67,31 @@ float dot(const Rows& a, const Rows& b, int64_t row) {
 
 void prepare_head(const AttentionBackward<Bf16>& work, int64_t batch, int64_t head, const Packed& p) {
   const AttentionShape& shape = work.shape;
-  Rows query = rows_of(work.query, work.query_strides, batch, head, shape);
-  Rows grad = rows_of(work.grad, work.grad_strides, batch, head, shape);
-  Rows output = rows_of(work.output, work.output_strides, batch, head, shape);
+  Rows query = queries_of(work.query, work.query_strides, batch, head, shape);
+  Rows grad = queries_of(work.grad, work.grad_strides, batch, head, shape);
+  Rows output = queries_of(work.output, work.output_strides, batch, head, shape);
   pack_right_transposed(query, p.head.query_across);
   pack_right_transposed(grad, p.head.grad_across);
   pack_right(query, p.head.query_down, nullptr);
   pack_right(grad, p.head.grad_down, nullptr);
-  const float* log_sum_exp = work.log_sum_exp + (batch * shape.heads + head) * shape.time;
+  const float* log_sum_exp = place_of(work.log_sum_exp, work.log_sum_exp_strides, batch, head);
   for (int64_t t = 0; t < Extents(shape).padded_time(); ++t) {
     bool inside = t < shape.time;
     p.head.log_sum_exp[t] = inside ? log_sum_exp[t] * kLog2E : 0.0F;
     p.head.along[t] = inside ? dot(grad, output, t) : 0.0F;
   }
-  clear(p.head.dquery, Extents(shape).padded_numbers());
+  clear(p.head.dquery, Extents(shape).query_numbers());
 }
 
 // What the elements of a block need that is the same for all its keys, for 16 queries.
 struct Column {
   __m512 log_sum_exp, along;
-  __m512i query, first_key;
+  __m512i first_key, last_key;
 };
 
 Column column_of(const Packed& p, int64_t query) {
-  __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   return {_mm512_load_ps(p.head.log_sum_exp + query), _mm512_load_ps(p.head.along + query),
-          _mm512_add_epi32(lane, _mm512_set1_epi32(static_cast<int32_t>(query))),
-          _mm512_load_si512(p.first_keys + query)};
+          _mm512_load_si512(p.first_keys + query), _mm512_load_si512(p.last_keys + query)};
 }
 
 struct Element {
@@ -106,7 +105,7 @@ Element element(const Packed& p, const Column& column, int64_t at, int64_t key, 
   if constexpr (kEdge) {
     __m512i keys = _mm512_set1_epi32(static_cast<int32_t>(key));
     __mmask16 seen =
-        _mm512_cmple_epi32_mask(keys, column.query) & _mm512_cmple_epi32_mask(column.first_key, keys);
+        _mm512_cmple_epi32_mask(keys, column.last_key) & _mm512_cmple_epi32_mask(column.first_key, keys);
     probability = _mm512_maskz_mov_ps(seen, probability);
   }
   __m512 distance = _mm512_sub_ps(_mm512_load_ps(p.dprobabilities + at), column.along);
@@ -146,8 +145,8 @@ void block(const Packed& p, const Extents& e, int64_t key_block, int64_t query_b
   zero_sums();
   multiply(p.values + keys, next, p.head.grad_across + queries, next, e.wide);
   store_sums(p.dprobabilities, square);
-  int64_t last_query = query_block * kBlock + kBlock - 1;
-  if (key_block == query_block || p.first_keys[last_query] > key_block * kBlock) {
+  int64_t query = query_block * kBlock, key = key_block * kBlock;
+  if (p.last_keys[query] < key + kBlock - 1 || p.first_keys[query + kBlock - 1] > key) {
     make_tiles<true>(p, key_block, query_block, slot, scale);
   } else {
     make_tiles<false>(p, key_block, query_block, slot, scale);
@@ -157,7 +156,7 @@ void block(const Packed& p, const Extents& e, int64_t key_block, int64_t query_b
   for (int64_t d = 0; d < e.wide; ++d) {  // dQ^T += K^T dS^T
     float* dquery = p.head.dquery + (2 * d * 2 * e.high + 2 * query_block) * kTileFloats;
     load_sums(dquery, tiled);
-    multiply(p.keys_across + (2 * d * e.high + key_block) * kTileNumbers, e.high * kTileNumbers,
+    multiply(p.keys_across + (2 * d * e.deep + key_block) * kTileNumbers, e.deep * kTileNumbers,
              p.dscores_down, kTileNumbers, 1);
     store_sums(dquery, tiled);
   }
@@ -178,15 +177,17 @@ void add_keys(const Packed& p, const Extents& e, int64_t key_block, int64_t firs
   }
 }
 
-void run_head(const Packed& p, const Extents& e, float scale) {
+void run_head(const Packed& p, const AttentionShape& shape) {
+  Extents e(shape);
   finish_writes();
-  for (int64_t key = 0; key < e.high; ++key) {
-    int64_t last_key = key * kBlock + kBlock - 1;
-    for (int64_t first = key; first < e.high; first += kChunk) {
+  for (int64_t key = 0; key < e.deep; ++key) {
+    int64_t first_key = key * kBlock, last_key = first_key + kBlock - 1;
+    int64_t begin = first_key > shape.ahead ? (first_key - shape.ahead) / kBlock : 0;
+    for (int64_t first = begin; first < e.high; first += kChunk) {
       int64_t blocks = 0;
       while (blocks < kChunk && first + blocks < e.high &&
              p.first_keys[(first + blocks) * kBlock] <= last_key) {
-        block(p, e, key, first + blocks, blocks, scale);
+        block(p, e, key, first + blocks, blocks, shape.scale);
         ++blocks;
       }
       add_keys(p, e, key, first, blocks);
@@ -195,22 +196,41 @@ void run_head(const Packed& p, const Extents& e, float scale) {
   }
 }
 
-void write_dquery(const AttentionBackward<Bf16>& work, int64_t batch, int64_t head, const Packed& p) {
-  Extents e(work.shape);
-  Bf16* to = place_of(work.dquery, work.dquery_strides, batch, head);
-  for (int64_t d = 0; d * 16 < work.shape.width; ++d) {
-    int64_t left = work.shape.width - d * 16;
-    auto mask = static_cast<__mmask16>(left >= 16 ? 0xffffU : (1U << left) - 1U);
-    for (int64_t t = 0; t * 16 < work.shape.time; ++t) {
-      const float* tile = p.head.dquery + (d * 2 * e.high + t) * kTileFloats;
+// Numbers of sum tiles that lie transposed, to where they belong.
+void hand_over_across(const GradientPlace<Bf16>& place, int64_t batch, int64_t head, const float* tiles,
+                      const AttentionShape& shape) {
+  Extents e(shape);
+  for (int64_t d = 0; d * 16 < shape.width; ++d) {
+    __mmask16 mask = first_lanes(shape.width - d * 16);
+    for (int64_t t = 0; t * 16 < shape.time; ++t) {
+      const float* tile = tiles + (d * 2 * e.high + t) * kTileFloats;
       __m512i x[16];
       for (int64_t i = 0; i < 16; ++i) x[i] = _mm512_load_si512(tile + i * 16);
       transpose(x);
-      for (int64_t i = 0; i < 16 && t * 16 + i < work.shape.time; ++i) {
-        __m512 scaled = _mm512_mul_ps((__m512)x[i], _mm512_set1_ps(work.shape.scale));
-        _mm256_mask_storeu_epi16(to + (t * 16 + i) * work.dquery_strides.time + d * 16, mask,
-                                 (__m256i)_mm512_cvtneps_pbh(scaled));
+      for (int64_t i = 0; i < 16 && t * 16 + i < shape.time; ++i) {
+        __m512 scaled = _mm512_mul_ps((__m512)x[i], _mm512_set1_ps(shape.scale));
+        int64_t to = (t * 16 + i) * place.strides.time + d * 16;
+        if (place.written != nullptr) {
+          _mm256_mask_storeu_epi16(place_of(place.written, place.strides, batch, head) + to, mask,
+                                   (__m256i)_mm512_cvtneps_pbh(scaled));
+        } else {
+          float* sum = place_of(place.added, place.strides, batch, head) + to;
+          _mm512_mask_storeu_ps(sum, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, sum), scaled));
+        }
       }
+    }
+  }
+}
+
+void hand_over(const GradientPlace<Bf16>& place, int64_t batch, int64_t head, const float* from, float scale,
+               const AttentionShape& shape) {
+  for (int64_t t = 0; t < shape.keys; ++t, from += Extents(shape).padded_width()) {
+    if (place.written != nullptr) {
+      write_row(place_of(place.written, place.strides, batch, head) + t * place.strides.time, from, scale,
+                shape.width);
+    } else {
+      add_row(place_of(place.added, place.strides, batch, head) + t * place.strides.time, from, scale,
+              shape.width);
     }
   }
 }
@@ -218,17 +238,18 @@ void write_dquery(const AttentionBackward<Bf16>& work, int64_t batch, int64_t he
 void prepare_keys(const AttentionBackward<Bf16>& work, int64_t batch, int64_t kv_head, const Packed& p) {
   const AttentionShape& shape = work.shape;
   Extents e(shape);
-  Rows keys = rows_of(work.key, work.key_strides, batch, kv_head, shape);
+  Rows keys = keys_of(work.key, work.key_strides, batch, kv_head, shape);
   pack_left(keys, p.keys);
-  pack_left(rows_of(work.value, work.value_strides, batch, kv_head, shape), p.values);
+  pack_left(keys_of(work.value, work.value_strides, batch, kv_head, shape), p.values);
   pack_right(keys, nullptr, p.keys_across);
   for (int64_t t = 0; t < e.padded_time(); ++t) {
-    int32_t first =
-        shape.first_keys != nullptr && t < shape.time ? shape.first_keys[batch * shape.time + t] : 0;
-    p.first_keys[t] = t < shape.time ? first : INT32_MAX;
+    bool inside = t < shape.time;
+    int32_t first = inside && shape.first_keys != nullptr ? shape.first_keys[batch * shape.time + t] : 0;
+    p.first_keys[t] = inside ? first : INT32_MAX;
+    p.last_keys[t] = inside ? static_cast<int32_t>(end_of_keys(shape, t) - 1) : -1;
   }
-  clear(p.dkey, e.padded_numbers());
-  clear(p.dvalue, e.padded_numbers());
+  clear(p.dkey, e.key_numbers());
+  clear(p.dvalue, e.key_numbers());
 }
 
 }  // namespace
@@ -243,23 +264,17 @@ int64_t backward_scratch(const AttentionShape& shape) {
 void attention_backward(const AttentionBackward<Bf16>& work, int64_t batch, int64_t kv_head, void* memory) {
   TileUnit unit;
   const AttentionShape& shape = work.shape;
-  Extents e(shape);
   Scratch scratch{static_cast<char*>(memory)};
   Packed packed = lay_out(shape, scratch);
   prepare_keys(work, batch, kv_head, packed);
   int64_t group = shape.heads / shape.kv_heads;
   for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     prepare_head(work, batch, head, packed);
-    run_head(packed, e, shape.scale);
-    write_dquery(work, batch, head, packed);
+    run_head(packed, shape);
+    hand_over_across(work.dquery, batch, head, packed.head.dquery, shape);
   }
-  Bf16* dkey = place_of(work.dkey, work.dkey_strides, batch, kv_head);
-  Bf16* dvalue = place_of(work.dvalue, work.dvalue_strides, batch, kv_head);
-  for (int64_t t = 0; t < shape.time; ++t) {
-    write_row(dkey + t * work.dkey_strides.time, packed.dkey + t * e.padded_width(), shape.scale,
-              shape.width);
-    write_row(dvalue + t * work.dvalue_strides.time, packed.dvalue + t * e.padded_width(), 1.0F, shape.width);
-  }
+  hand_over(work.dkey, batch, kv_head, packed.dkey, shape.scale, shape);
+  hand_over(work.dvalue, batch, kv_head, packed.dvalue, 1.0F, shape);
 }
 
 extern const AttentionTask<Bf16> kAttentionTask = {forward_scratch, backward_scratch, attention_forward,

@@ -1,4 +1,4 @@
-// Causal attention forward by blocks of 32 queries and up to 256 keys, softmax updated from chunk to chunk
+// Attention forward by blocks of 32 queries and up to 256 keys, softmax updated from chunk to chunk
 // (Milakov & Gimelshein 2018; Dao et al. 2022, algorithm 1).
 #include "trainer/kernels/amx/attention.h"
 
@@ -16,16 +16,16 @@ struct Block {
 };
 
 struct Packed {
-  Bf16* keys;    // right tiles of K^T: [T/16, D/32]
-  Bf16* values;  // right tiles of V: [D/16, T/32]
+  Bf16* keys;    // right tiles of K^T: [S/16, D/32]
+  Bf16* values;  // right tiles of V: [D/16, S/32]
   Block block;
 };
 
 Packed lay_out(const AttentionShape& shape, Scratch& scratch) {
   Extents e(shape);
   Packed packed;
-  packed.keys = scratch.take<Bf16>(e.padded_numbers());
-  packed.values = scratch.take<Bf16>(e.padded_numbers());
+  packed.keys = scratch.take<Bf16>(e.key_numbers());
+  packed.values = scratch.take<Bf16>(e.key_numbers());
   packed.block.query = scratch.take<Bf16>(kBlock * e.padded_width());
   packed.block.probabilities = scratch.take<Bf16>(kBlock * kChunk * kBlock);
   packed.block.scores = scratch.take<float>(kBlock * kChunk * kBlock);
@@ -82,8 +82,8 @@ void add_chunk(const AttentionShape& shape, const Packed& packed, Block& block, 
     int64_t query = first_query + row, origin = first * kBlock;
     bool inside = query < shape.time;
     int64_t begin = inside && first_keys != nullptr ? first_keys[query] : 0;
-    float kept =
-        soften(block, row, blocks, begin - origin, inside ? query + 1 - origin : 0, shape.scale * kLog2E);
+    int64_t end = inside ? end_of_keys(shape, query) : 0;
+    float kept = soften(block, row, blocks, begin - origin, end - origin, shape.scale * kLog2E);
     if (fresh || kept == 1.0F) continue;
     float* mixed = block.mixed + row * e.padded_width();
     for (int64_t i = 0; i < e.padded_width(); i += 16) {
@@ -99,48 +99,82 @@ void add_chunk(const AttentionShape& shape, const Packed& packed, Block& block, 
       load_sums(block.mixed + d * 32, place);
     }
     multiply(block.probabilities, kChunk * kTileNumbers,
-             packed.values + (2 * d * e.high + first) * kTileNumbers, e.high * kTileNumbers, blocks);
+             packed.values + (2 * d * e.deep + first) * kTileNumbers, e.deep * kTileNumbers, blocks);
     store_sums(block.mixed + d * 32, place);
+  }
+}
+
+// What the queries of a block have read before: nothing, or what is carried.
+void start_block(const AttentionForward<Bf16>& work, Block& block, int64_t batch, int64_t head,
+                 int64_t first_query) {
+  const AttentionShape& shape = work.shape;
+  Rows rows = queries_of(work.query, work.query_strides, batch, head, shape);
+  int64_t left = shape.time - first_query < kBlock ? shape.time - first_query : kBlock;
+  pack_left({rows.first + first_query * rows.stride, rows.stride, left, shape.width}, block.query);
+  for (int64_t row = 0; row < kBlock; ++row) block.maximum[row] = -1e30F, block.total[row] = 0;
+  if (work.carried == nullptr) return;
+  int64_t width = Extents(shape).padded_width();
+  const float* log_sum_exp = place_of(work.log_sum_exp, work.log_sum_exp_strides, batch, head) + first_query;
+  const float* carried = place_of(work.carried, work.output_strides, batch, head);
+  for (int64_t row = 0; row < kBlock; ++row) {
+    const float* from = carried + (first_query + row) * work.output_strides.time;
+    for (int64_t i = 0; i < width; i += 16) {
+      __mmask16 mask = row < left && i < shape.width ? first_lanes(shape.width - i) : __mmask16{0};
+      _mm512_store_ps(block.mixed + row * width + i, _mm512_maskz_loadu_ps(mask, from + i));
+    }
+    if (row >= left || log_sum_exp[row] < -1e30F) continue;
+    block.maximum[row] = log_sum_exp[row] * kLog2E;
+    block.total[row] = 1;
   }
 }
 
 void finish_block(const AttentionForward<Bf16>& work, const Block& block, int64_t batch, int64_t head,
                   int64_t first_query) {
-  Extents e(work.shape);
-  float* log_sum_exp = work.log_sum_exp + (batch * work.shape.heads + head) * work.shape.time;
-  for (int64_t row = 0; row < kBlock && first_query + row < work.shape.time; ++row) {
+  const AttentionShape& shape = work.shape;
+  Extents e(shape);
+  float* log_sum_exp = place_of(work.log_sum_exp, work.log_sum_exp_strides, batch, head);
+  for (int64_t row = 0; row < kBlock && first_query + row < shape.time; ++row) {
+    if (block.total[row] == 0) continue;  // nothing read, now or before: what is carried stays
     int64_t query = first_query + row;
     log_sum_exp[query] = block.maximum[row] / kLog2E + __builtin_logf(block.total[row]);
-    Bf16* to = place_of(work.output, work.output_strides, batch, head) + query * work.output_strides.time;
-    write_row(to, block.mixed + row * e.padded_width(), 1.0F / block.total[row], work.shape.width);
+    const float* mixed = block.mixed + row * e.padded_width();
+    int64_t place = query * work.output_strides.time;
+    if (work.carried == nullptr) {
+      Bf16* to = place_of(work.output, work.output_strides, batch, head) + place;
+      write_row(to, mixed, 1.0F / block.total[row], shape.width);
+    } else {
+      float* to = place_of(work.carried, work.output_strides, batch, head) + place;
+      write_row(to, mixed, 1.0F / block.total[row], shape.width);
+    }
   }
+}
+
+void run_block(const AttentionForward<Bf16>& work, Packed& packed, int64_t batch, int64_t head,
+               int64_t query) {
+  const AttentionShape& shape = work.shape;
+  const int32_t* first_keys = shape.first_keys != nullptr ? shape.first_keys + batch * shape.time : nullptr;
+  bool fresh = work.carried == nullptr;
+  int64_t first = first_keys != nullptr ? first_keys[query] / kBlock : 0;
+  int64_t end = tiles_of(end_of_keys(shape, query + kBlock - 1), kBlock);
+  if (first >= end && !fresh) return;
+  start_block(work, packed.block, batch, head, query);
+  for (int64_t from = first; from < end; from += kChunk) {
+    int64_t blocks = end - from < kChunk ? end - from : kChunk;
+    add_chunk(shape, packed, packed.block, query, from, blocks, first_keys, fresh && from == first);
+  }
+  finish_block(work, packed.block, batch, head, query);
 }
 
 void forward(const AttentionForward<Bf16>& work, int64_t batch, int64_t kv_head, void* memory) {
   TileUnit unit;
   const AttentionShape& shape = work.shape;
-  Extents e(shape);
   Scratch scratch{static_cast<char*>(memory)};
   Packed packed = lay_out(shape, scratch);
-  pack_right_transposed(rows_of(work.key, work.key_strides, batch, kv_head, shape), packed.keys);
-  pack_right(rows_of(work.value, work.value_strides, batch, kv_head, shape), packed.values, nullptr);
-  const int32_t* first_keys = shape.first_keys != nullptr ? shape.first_keys + batch * shape.time : nullptr;
+  pack_right_transposed(keys_of(work.key, work.key_strides, batch, kv_head, shape), packed.keys);
+  pack_right(keys_of(work.value, work.value_strides, batch, kv_head, shape), packed.values, nullptr);
   int64_t group = shape.heads / shape.kv_heads;
-  Block& block = packed.block;
   for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-    Rows queries = rows_of(work.query, work.query_strides, batch, head, shape);
-    for (int64_t query = 0; query < shape.time; query += kBlock) {
-      pack_left({queries.first + query * queries.stride, queries.stride,
-                 shape.time - query < kBlock ? shape.time - query : kBlock, shape.width},
-                block.query);
-      for (int64_t row = 0; row < kBlock; ++row) block.maximum[row] = -1e30F, block.total[row] = 0;
-      int64_t first = first_keys != nullptr ? first_keys[query] / kBlock : 0, last = query / kBlock;
-      for (int64_t from = first; from <= last; from += kChunk) {
-        int64_t blocks = last + 1 - from < kChunk ? last + 1 - from : kChunk;
-        add_chunk(shape, packed, block, query, from, blocks, first_keys, from == first);
-      }
-      finish_block(work, block, batch, head, query);
-    }
+    for (int64_t query = 0; query < shape.time; query += kBlock) run_block(work, packed, batch, head, query);
   }
 }
 

@@ -4,7 +4,7 @@
 
 namespace sextant::trainer {
 
-// B batch, H query heads, KV key heads, T time, D head width.
+// B batch, H query heads, KV key heads, T queries, S keys, D head width.
 
 // Where [B, heads, T, D] lies: strides in numbers; those of D are 1.
 struct HeadStrides {
@@ -12,29 +12,46 @@ struct HeadStrides {
 };
 
 struct AttentionShape {
-  int64_t heads, kv_heads, time, width;
-  float scale;                // of query key products before softmax
-  const int32_t* first_keys;  // [B, T] the first key that a query sees, never falling along T; null: 0
+  int64_t heads, kv_heads, time, keys, width;
+  int64_t ahead;  // query t reads no key beyond t + ahead: 0 for self-attention, S for all keys
+  float scale;    // of query key products before softmax
+  const int32_t*
+      first_keys;  // [B, T] the first key that a query reads, 0 .. S, never falling along T; null: 0
 };
 
-// Causal attention: query t reads keys first_keys[t] .. t. Outputs are written as the inputs are laid out.
+// The keys that a query reads are first_keys[t] .. min(t + ahead, S - 1). Outputs are written as the inputs
+// are laid out.
 template <class Number>
 struct AttentionForward {
   AttentionShape shape;
   const Number *query, *key, *value;
-  HeadStrides query_strides, key_strides, value_strides, output_strides;
-  Number* output;
-  float* log_sum_exp;  // [B, H, T] of the scaled products
+  HeadStrides query_strides, key_strides, value_strides;
+  Number* output;  // null: `carried` is used
+  // The mean of the values that queries have read before, weighed by probabilities; goes on from here with
+  // log_sum_exp, -infinity where nothing was read, and both are written back.
+  float* carried;
+  HeadStrides output_strides;  // of either
+  float* log_sum_exp;          // [B, H, T] of the scaled products
+  HeadStrides log_sum_exp_strides;
 };
 
+// Where a gradient goes: written, or added in fp32 where `written` is null.
+template <class Number>
+struct GradientPlace {
+  Number* written;
+  float* added;
+  HeadStrides strides;
+};
+
+// output and log_sum_exp are those of all keys that the queries read, of which these may be a part.
 template <class Number>
 struct AttentionBackward {
   AttentionShape shape;
   const Number *query, *key, *value, *output, *grad;
   HeadStrides query_strides, key_strides, value_strides, output_strides, grad_strides;
   const float* log_sum_exp;
-  Number *dquery, *dkey, *dvalue;
-  HeadStrides dquery_strides, dkey_strides, dvalue_strides;
+  HeadStrides log_sum_exp_strides;
+  GradientPlace<Number> dquery, dkey, dvalue;
 };
 
 // One key head of one sequence with all query heads that read it; scratch holds that many bytes, 64-aligned.

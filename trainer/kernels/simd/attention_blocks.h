@@ -62,14 +62,28 @@ inline void product(Left left, Place right, Place to, int64_t inner, int64_t col
   }
 }
 
-// T to whole blocks, D to whole vectors of any instruction set.
+// Rows of D numbers in memory of their own: to whole blocks, and to whole vectors of any instruction set.
 struct Extents {
   int64_t time, width;
 
-  explicit Extents(const AttentionShape& shape)
-      : time((shape.time + kBlock - 1) / kBlock * kBlock), width((shape.width + 15) / 16 * 16) {}
+  Extents(int64_t rows, const AttentionShape& shape)
+      : time((rows + kBlock - 1) / kBlock * kBlock), width((shape.width + 15) / 16 * 16) {}
   int64_t numbers() const { return time * width; }
 };
+
+inline Extents query_extents(const AttentionShape& shape) {
+  return {shape.time, shape};
+}
+
+inline Extents key_extents(const AttentionShape& shape) {
+  return {shape.keys, shape};
+}
+
+// The key after the last one that a query reads.
+inline int64_t end_of_keys(const AttentionShape& shape, int64_t query) {
+  int64_t end = query + shape.ahead + 1;
+  return end < shape.keys ? end : shape.keys;
+}
 
 // Lanes whose number, counted from `first`, is in begin .. end - 1; `other` in the rest.
 inline Floats within(Floats x, Floats other, int64_t first, int64_t begin, int64_t end) {
@@ -87,9 +101,15 @@ struct Rows {
 };
 
 template <class Number>
-Rows<Number> rows_of(const Number* tensor, const HeadStrides& strides, int64_t batch, int64_t head,
-                     const AttentionShape& shape) {
+Rows<Number> queries_of(const Number* tensor, const HeadStrides& strides, int64_t batch, int64_t head,
+                        const AttentionShape& shape) {
   return {place_of(tensor, strides, batch, head), strides.time, shape.time, shape.width};
+}
+
+template <class Number>
+Rows<Number> keys_of(const Number* tensor, const HeadStrides& strides, int64_t batch, int64_t head,
+                     const AttentionShape& shape) {
+  return {place_of(tensor, strides, batch, head), strides.time, shape.keys, shape.width};
 }
 
 // As fp32, [time, width] of the extents, zero outside.
@@ -116,6 +136,12 @@ inline void transpose(const float* packed, const Extents& extents, float* to) {
 template <class Number>
 void write_row(Number* to, const float* from, float scale, int64_t count) {
   each_vector(count, [&](int64_t i, auto which) { store(to + i, load(from + i, which) * scale, which); });
+}
+
+inline void add_row(float* to, const float* from, float scale, int64_t count) {
+  each_vector(count, [&](int64_t i, auto which) {
+    store(to + i, load(to + i, which) + load(from + i, which) * scale, which);
+  });
 }
 
 inline void clear(float* numbers, int64_t count) {
