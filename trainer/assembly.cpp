@@ -4,9 +4,9 @@ namespace sextant::trainer {
 namespace {
 
 // This rank's part of the model by its place in the mesh.
-ModelPart part_of(const parallel::Mesh& mesh) {
+ModelPart part_of(const parallel::Mesh& mesh, const parallel::MeshSettings& settings) {
   auto shared = [](parallel::Group& group) { return group.size() > 1 ? &group : nullptr; };
-  return {shared(mesh.tensor()), shared(mesh.context()), shared(mesh.expert()), {}};
+  return {shared(mesh.tensor()), shared(mesh.context()), shared(mesh.expert()), {}, settings.context_kind()};
 }
 
 }  // namespace
@@ -14,7 +14,8 @@ ModelPart part_of(const parallel::Mesh& mesh) {
 Assembly::Assembly(const Run& config, parallel::Group& world, at::Device device)
     : mesh_(config.parallel(), world) {
   model_ = std::make_unique<Transformer>(config.model(), config.numerics().recompute(),
-                                         precision_of(config.numerics().compute()), device, part_of(mesh_));
+                                         precision_of(config.numerics().compute()), device,
+                                         part_of(mesh_, config.parallel()));
   step_ = std::make_unique<TrainStep>(*model_, config.optimizer(), config.run().steps(), mesh_.replicas(),
                                       config.parallel().bucket_bytes());
 }

@@ -19,13 +19,12 @@ at::Tensor copy_rows(const std::vector<T>& all, int64_t first, int64_t count, in
 
 }  // namespace
 
-Rows rows_of(const data::Batch& batch, int64_t first, int64_t count, at::Device device) {
+Rows rows_of(const data::Batch& batch, int64_t first, int64_t count, at::Device device,
+             const ContextCut& cut) {
   expect(first >= 0 && first + count <= batch.rows, "rows lie inside their batch");
-  return {copy_rows(batch.tokens, first, count, batch.time, device),
-          copy_rows(batch.targets, first, count, batch.time, device),
-          copy_rows(batch.loss_mask, first, count, batch.time, device),
-          copy_rows(batch.positions, first, count, batch.time, device),
-          copy_rows(batch.documents, first, count, batch.time, device)};
+  auto whole = [&](const auto& all) { return copy_rows(all, first, count, batch.time, device); };
+  return {cut(whole(batch.tokens)), cut(whole(batch.targets)), cut(whole(batch.loss_mask)),
+          cut(whole(batch.positions)), whole(batch.documents)};
 }
 
 }  // namespace sextant::trainer

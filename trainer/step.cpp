@@ -54,8 +54,8 @@ std::pair<double, double> TrainStep::accumulate(const data::Batch& batch, int64_
     LossSum part;
     {
       auto timer = breakdown.measure(TimeKind::kForward);
-      Rows rows =
-          rows_of(batch, first, std::min(micro_batch, batch.rows - first), model_.parameters().device());
+      Rows rows = rows_of(batch, first, std::min(micro_batch, batch.rows - first),
+                          model_.parameters().device(), model_.context_cut());
       part = loss_of(model_, rows, loss);
     }
     auto timer = breakdown.measure(TimeKind::kBackward);

@@ -28,7 +28,7 @@ OnDevice load(const std::string& name, Precision precision, at::Device device) {
                                                NumericsSettings::none, precision, device);
   golden::set_weights(*loaded.model, loaded.file["parameters"]);
   auto batch = golden::batch(loaded.file["batch"]);
-  loaded.rows = rows_of(batch, 0, batch.rows, device);
+  loaded.rows = rows_of(batch, 0, batch.rows, device, {});
   return loaded;
 }
 

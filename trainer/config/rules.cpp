@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "trainer/config/context_rules.h"
 #include "trainer/config/load.h"
 #include "trainer/model/model_rules.h"
 #include "trainer/optimizer/optimizer_rules.h"
@@ -132,6 +133,7 @@ std::vector<Complaint> complaints(const Run& run, int64_t world_size) {
   append(all, run_complaints(run.run()));
   append(all, data_complaints(run));
   append(all, mesh_complaints(run.parallel(), world_size));
+  append(all, context_complaints(run));
   append(all, batch_complaints(run.run(), run.parallel(), world_size));
   return all;
 }
@@ -147,7 +149,6 @@ std::vector<Complaint> unsupported_complaints(const Run& run) {
   };
   one_only("parallel.tensor", "matrix multiplies", mesh.tensor());
   one_only("parallel.pipeline", "the layers", mesh.pipeline());
-  one_only("parallel.context", "sequences", mesh.context());
   one_only("parallel.expert", "experts", mesh.expert());
   if (mesh.zero_stage() > 0) {
     found.push_back({"parallel.zero_stage",

@@ -6,7 +6,9 @@
 
 #include "trainer/kernels/attention.h"
 #include "trainer/kernels/norm.h"
+#include "trainer/kernels/ring_attention.h"
 #include "trainer/kernels/rotary.h"
+#include "trainer/kernels/ulysses_attention.h"
 #include "trainer/model/layers.h"
 #include "trainer/model/model_rules.h"
 
@@ -20,9 +22,13 @@ at::Tensor mix(const at::Tensor& query, const at::Tensor& key, const at::Tensor&
   // Rows that fill an empty cache see nothing but themselves, as in training.
   if (inputs.cache != nullptr && inputs.fill == CacheFill::kSome)
     return attend_cached(query, *inputs.cache, inputs.positions, inputs.mask, inputs.window);
-  return causal_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2),
-                          inputs.first_keys)
-      .transpose(1, 2);
+  bool shared = inputs.context != nullptr && inputs.cache == nullptr;
+  if (shared && inputs.context_kind == parallel::MeshSettings::ulysses)
+    return ulysses_attention(query, key, value, inputs.first_keys, *inputs.context);
+  at::Tensor q = query.transpose(1, 2), k = key.transpose(1, 2), v = value.transpose(1, 2);
+  at::Tensor mixed = shared ? ring_attention(q, k, v, inputs.first_keys, *inputs.context)
+                            : causal_attention(q, k, v, inputs.first_keys);  // [B, H, T, D]
+  return mixed.transpose(1, 2);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "parallel/group.h"
+#include "parallel/mesh.pb.h"
 #include "trainer/kernels/fused_linear.h"
 #include "trainer/model/cache.h"
 #include "trainer/model/model.pb.h"
@@ -10,14 +11,18 @@ namespace sextant::trainer {
 
 // What attention needs to know of the rows beside their channels.
 struct AttentionInputs {
-  at::Tensor positions;         // [B, T] int64
-  at::Tensor rotary_rows;       // [2, B, T, D/2] cosines and sines at the positions; undefined for gpt2
-  at::Tensor first_keys;        // [B, T] int32, the first key that a query sees; undefined: the first of all
+  at::Tensor positions;    // [B, T] int64
+  at::Tensor rotary_rows;  // [2, B, T, D/2] cosines and sines at the positions; undefined for gpt2
+  // [B, T] int32, the first key that a query sees, as a place in the whole row; of all the row's queries for
+  // ulysses; undefined: the first of all.
+  at::Tensor first_keys;
   at::Tensor mask;              // with a cache: [B, 1, T, S] true where a query may look
   LayerCache* cache = nullptr;  // when set, keys and values are stored at the positions and read from there
   CacheFill fill = CacheFill::kEmpty;  // of the cache, before these rows
-  int64_t window = 0;                  // a query reads so many keys with its own; 0: all that came before
-  TensorShare share;                   // how x comes and the result is wanted
+  parallel::Group* context = nullptr;  // that shares the rows' time; null: they are whole
+  parallel::MeshSettings::ContextKind context_kind = parallel::MeshSettings::ring;
+  int64_t window = 0;  // a query reads so many keys with its own; 0: all that came before
+  TensorShare share;   // how x comes and the result is wanted
 };
 
 // Grouped-query self-attention with its norm before and its output layer after (Ainslie et al. 2023). The

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "parallel/group.h"
+#include "parallel/mesh.pb.h"
 
 namespace sextant::trainer {
 
@@ -22,6 +23,8 @@ struct ModelPart {
   // The stages of the pipeline here, in forward's order; none: the whole model as one stage. The stage that
   // begins at block 0 embeds tokens, the one that ends at the last block has the final norm and the output.
   std::vector<LayerRange> stages;
+  // How the context ranks share attention.
+  parallel::MeshSettings::ContextKind context_kind = parallel::MeshSettings::ring;
 };
 
 }  // namespace sextant::trainer

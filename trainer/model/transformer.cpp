@@ -82,6 +82,22 @@ at::Tensor Transformer::run_block(const Block& block, const at::Tensor& x,
   return recompute_ == NumericsSettings::full ? recompute(segment, x) : segment(x);
 }
 
+ContextCut Transformer::context_cut() const {
+  if (part_.context == nullptr) return {};
+  return {part_.context_kind, part_.context->rank().value(), part_.context->size()};
+}
+
+// documents [B, T] of whole rows; with a cache rows are not shared.
+at::Tensor Transformer::first_keys_of(const at::Tensor& positions, const at::Tensor& documents,
+                                      const Cache* cache) const {
+  ContextCut cut = cache == nullptr ? context_cut() : ContextCut();
+  int64_t time = positions.size(1) * cut.ranks, window = settings_.sliding_window();
+  if (!documents.defined() && (window == 0 || window >= time)) return {};
+  at::Tensor firsts = first_keys(
+      documents.defined() ? documents : at::zeros({positions.size(0), time}, positions.options()), window);
+  return cut.kind == parallel::MeshSettings::ring ? cut(firsts) : firsts;
+}
+
 AttentionInputs Transformer::inputs_of(const at::Tensor& positions, const at::Tensor& documents,
                                        Cache* cache, TensorShare share) const {
   AttentionInputs inputs;
@@ -90,10 +106,9 @@ AttentionInputs Transformer::inputs_of(const at::Tensor& positions, const at::Te
   inputs.window = settings_.sliding_window();
   if (cache != nullptr) inputs.fill = cache->fill;
   if (cache == nullptr || cache->fill == CacheFill::kEmpty) {
-    bool narrow = inputs.window > 0 && inputs.window < positions.size(1);
-    if (documents.defined() || narrow)
-      inputs.first_keys =
-          first_keys(documents.defined() ? documents : at::zeros_like(positions), inputs.window);
+    inputs.first_keys = first_keys_of(positions, documents, cache);
+    if (cache == nullptr) inputs.context = part_.context;
+    inputs.context_kind = part_.context_kind;
   } else if (!fits_cached_attention((*parameters_.begin())->value)) {
     inputs.mask = cache_mask(positions, cache->slots, inputs.window);
   }

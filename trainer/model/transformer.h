@@ -42,7 +42,8 @@ class Transformer {
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, const at::Tensor& documents,
                      Cache* cache = nullptr) const;
 
-  // The output layer, [V, C], of which this rank may have a part: the embedding itself when tied. Of the rank that has the last stage.
+  // The output layer, [V, C], of which this rank may have a part: the embedding itself when tied. Of the rank
+  // that has the last stage.
   const Parameter& output() const;
   const at::Tensor& output_weight() const { return output().value; }
   // hidden [..., C] to logits [..., V], at least fp32; of the few rows of generation on a CPU not rounded to
@@ -52,6 +53,9 @@ class Transformer {
 
   // An empty cache for `rows` sequences of at most `slots` tokens.
   Cache make_cache(int64_t rows, int64_t slots) const;
+
+  // What each row leaves to this rank.
+  ContextCut context_cut() const;
 
   const ModelSettings& settings() const { return settings_; }
   const ModelPart& part() const { return part_; }
@@ -76,6 +80,8 @@ class Transformer {
   at::Tensor rotary_table_;  // [2, context, D/2]; undefined for gpt2
 
   void add_stage(LayerRange range);
+  at::Tensor first_keys_of(const at::Tensor& positions, const at::Tensor& documents,
+                           const Cache* cache) const;
   AttentionInputs inputs_of(const at::Tensor& positions, const at::Tensor& documents, Cache* cache,
                             TensorShare share) const;
   at::Tensor embed_tokens(const at::Tensor& tokens, TensorShare share) const;

@@ -141,7 +141,7 @@ TEST(Rules, ProductsDoNotOverflow) {
 }
 
 TEST(Rules, WhatThisVersionCanNotRunIsNamed) {
-  for (const char* axis : {"tensor", "pipeline", "context", "expert"}) {
+  for (const char* axis : {"tensor", "pipeline", "expert"}) {
     std::string text = refused(kBatch + "parallel: {" + axis + ": 2}");
     EXPECT_TRUE(holds(text, std::string("parallel.") + axis + ": 2 is not available in this version"))
         << text;

@@ -25,7 +25,7 @@ class GoldenModel : public testing::TestWithParam<Case> {
                                            Precision{at::kDouble, at::kDouble}, at::kCPU);
     golden::set_weights(*model_, file_["parameters"]);
     auto batch = golden::batch(file_["batch"]);
-    rows_ = rows_of(batch, 0, batch.rows, at::kCPU);
+    rows_ = rows_of(batch, 0, batch.rows, at::kCPU, {});
   }
 
   golden::Json file_;

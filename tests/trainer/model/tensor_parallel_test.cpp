@@ -32,7 +32,7 @@ std::unique_ptr<Transformer> model_of(const golden::Json& file, NumericsSettings
 
 Rows rows_in(const golden::Json& file) {
   auto batch = golden::batch(file["batch"]);
-  return rows_of(batch, 0, batch.rows, at::kCPU);
+  return rows_of(batch, 0, batch.rows, at::kCPU, {});
 }
 
 // The sum over all who hold parts of it of a parameter's gradient, whole on every rank, in fp64.
