@@ -17,8 +17,9 @@ constexpr size_t kShortPiece = 100;
 
 constexpr int32_t kEnd = -1;
 
-uint64_t queue_entry(int32_t rank, int32_t place) {
-  return (static_cast<uint64_t>(static_cast<uint32_t>(rank)) << 32) | static_cast<uint32_t>(place);
+// Ordered by rank, then from left to right.
+uint64_t queue_entry(uint64_t merge, int32_t place) {
+  return (merge & ~uint64_t{0xffffffff}) | static_cast<uint32_t>(place);
 }
 
 }  // namespace
@@ -41,11 +42,20 @@ Bpe::Bpe(const TokenizerDefinition& definition)
       whole_.add(definition.tokens[id], static_cast<int32_t>(id));
     }
   }
+  learn_merges(definition);
+}
+
+void Bpe::learn_merges(const TokenizerDefinition& definition) {
   bool by_result = definition.merge_order == MergeOrder::kResult;
   for (size_t place = 0; place < definition.merges.size(); ++place) {
     const Merge& merge = definition.merges[place];
-    int32_t rank = by_result ? merge.result : static_cast<int32_t>(place);
-    merges_.insert(merge.left, merge.right, {rank, merge.result});
+    uint64_t rank = by_result ? static_cast<uint64_t>(merge.result) : place;
+    merges_.insert(merge.left, merge.right, rank << 32 | static_cast<uint64_t>(merge.result));
+  }
+  byte_merges_.assign(size_t{1} << 16, kNoMerge);
+  for (size_t pair = 0; pair < byte_merges_.size(); ++pair) {
+    int32_t left = byte_ids_[pair >> 8], right = byte_ids_[pair & 0xff];
+    if (left >= 0 && right >= 0) byte_merges_[pair] = merge_of(left, right);
   }
 }
 
@@ -79,21 +89,24 @@ std::vector<uint8_t> Bpe::missing_bytes() const {
   return missing;
 }
 
-int32_t Bpe::rank(int32_t left, int32_t right) const {
-  const Ranked* merge = merges_.find(left, right);
-  return merge == nullptr ? kNoMerge : merge->rank;
-}
-
-void Bpe::start_from_bytes(std::string_view piece, std::vector<int32_t>& ids) const {
-  ids.clear();
-  for (char byte : piece) {
-    int32_t id = byte_ids_[static_cast<uint8_t>(byte)];
-    if (id >= 0) ids.push_back(id);
+void Bpe::start_from_bytes(std::string_view piece, Workspace& work) const {
+  work.ids.resize(piece.size());
+  work.merges.resize(piece.size());
+  size_t count = 0, before = 0;
+  for (char letter : piece) {
+    auto byte = static_cast<uint8_t>(letter);
+    if (byte_ids_[byte] < 0) continue;
+    if (count > 0) work.merges[count - 1] = byte_merges_[before << 8 | byte];
+    work.ids[count++] = byte_ids_[byte];
+    before = byte;
   }
+  work.ids.resize(count);
+  work.merges.resize(count);  // less where bytes have no token
 }
 
 // A character is its token, or its bytes' tokens where all of them have one, or the unknown token.
-void Bpe::start_from_characters(std::string_view piece, std::vector<int32_t>& ids) const {
+void Bpe::start_from_characters(std::string_view piece, Workspace& work) const {
+  std::vector<int32_t>& ids = work.ids;
   ids.clear();
   bool unknown_before = false;
   for (size_t at = 0; at < piece.size();) {
@@ -114,6 +127,8 @@ void Bpe::start_from_characters(std::string_view piece, std::vector<int32_t>& id
     }
     unknown_before = false;
   }
+  work.merges.resize(ids.size());
+  for (size_t i = 0; i + 1 < ids.size(); ++i) work.merges[i] = merge_of(ids[i], ids[i + 1]);
 }
 
 void Bpe::encode(std::string_view piece, std::vector<int32_t>& ids, Workspace& work) const {
@@ -121,51 +136,49 @@ void Bpe::encode(std::string_view piece, std::vector<int32_t>& ids, Workspace& w
     if (int32_t id = whole_.find(piece); id != WholePieceTable::kNone) return ids.push_back(id);
   }
   if (alphabet_ == Alphabet::kBytes) {
-    start_from_bytes(piece, work.ids);
+    start_from_bytes(piece, work);
   } else {
-    start_from_characters(piece, work.ids);
+    start_from_characters(piece, work);
   }
   if (work.ids.size() < kShortPiece) {
-    merge_short(work.ids, work.ranks);
+    merge_short(work);
   } else {
-    merge_long(work.ids, work);
+    merge_long(work);
   }
   ids.insert(ids.end(), work.ids.begin(), work.ids.end());
 }
 
-void Bpe::merge_short(std::vector<int32_t>& ids, std::vector<int32_t>& ranks) const {
-  size_t count = ids.size();
-  if (count < 2) return;
-  ranks.resize(count);  // of the pair that starts there
-  for (size_t i = 0; i + 1 < count; ++i) ranks[i] = rank(ids[i], ids[i + 1]);
+void Bpe::merge_short(Workspace& work) const {
+  size_t count = work.ids.size();
+  int32_t* ids = work.ids.data();
+  Ranked* merges = work.merges.data();  // of the pair that starts there
   while (count > 1) {
     size_t lowest = 0;
     for (size_t i = 1; i + 1 < count; ++i) {
-      if (ranks[i] < ranks[lowest]) lowest = i;
+      if (merges[i] < merges[lowest]) lowest = i;
     }
-    if (ranks[lowest] == kNoMerge) break;
-    ids[lowest] = merges_.find(ids[lowest], ids[lowest + 1])->result;
-    for (size_t i = lowest + 1; i + 1 < count; ++i) {
-      ids[i] = ids[i + 1];
-      ranks[i] = ranks[i + 1];
-    }
+    if (merges[lowest] == kNoMerge) break;
+    ids[lowest] = result_of(merges[lowest]);
     --count;
-    if (lowest > 0) ranks[lowest - 1] = rank(ids[lowest - 1], ids[lowest]);
-    if (lowest + 1 < count) ranks[lowest] = rank(ids[lowest], ids[lowest + 1]);
+    std::copy(ids + lowest + 2, ids + count + 1, ids + lowest + 1);
+    std::copy(merges + lowest + 2, merges + count + 1, merges + lowest + 1);
+    if (lowest > 0) merges[lowest - 1] = merge_of(ids[lowest - 1], ids[lowest]);
+    if (lowest + 1 < count) merges[lowest] = merge_of(ids[lowest], ids[lowest + 1]);
   }
-  ids.resize(count);
+  work.ids.resize(count);
 }
 
 // A linked list of tokens and a queue of (rank, place): an entry counts only while its place still has that
 // rank.
-void Bpe::merge_long(std::vector<int32_t>& ids, Workspace& work) const {
+void Bpe::merge_long(Workspace& work) const {
+  std::vector<int32_t>& ids = work.ids;
   if (ids.size() > INT32_MAX) {
     fail_input(fmt::format("a word of {} bytes is too long to encode; at most {} are possible, cut the text",
                            ids.size(), INT32_MAX));
   }
   auto count = static_cast<int32_t>(ids.size());
   auto at = [](int32_t place) { return static_cast<size_t>(place); };
-  work.ranks.assign(ids.size(), kNoMerge);
+  work.merges.back() = kNoMerge;
   work.previous.resize(ids.size());
   work.next.resize(ids.size());
   work.queue.clear();
@@ -173,15 +186,15 @@ void Bpe::merge_long(std::vector<int32_t>& ids, Workspace& work) const {
   for (int32_t i = 0; i < count; ++i) {
     work.previous[at(i)] = i - 1;
     work.next[at(i)] = i + 1 < count ? i + 1 : kEnd;
-    if (i + 1 < count) work.ranks[at(i)] = rank(ids[at(i)], ids[at(i + 1)]);
-    if (work.ranks[at(i)] != kNoMerge) work.queue.push_back(queue_entry(work.ranks[at(i)], i));
+    if (work.merges[at(i)] != kNoMerge) work.queue.push_back(queue_entry(work.merges[at(i)], i));
   }
   std::make_heap(work.queue.begin(), work.queue.end(), later);
   auto rank_again = [&](int32_t place) {
     int32_t right = work.next[at(place)];
-    work.ranks[at(place)] = right == kEnd ? kNoMerge : rank(ids[at(place)], ids[at(right)]);
-    if (work.ranks[at(place)] == kNoMerge) return;
-    work.queue.push_back(queue_entry(work.ranks[at(place)], place));
+    Ranked merge = right == kEnd ? kNoMerge : merge_of(ids[at(place)], ids[at(right)]);
+    work.merges[at(place)] = merge;
+    if (merge == kNoMerge) return;
+    work.queue.push_back(queue_entry(merge, place));
     std::push_heap(work.queue.begin(), work.queue.end(), later);
   };
   while (!work.queue.empty()) {
@@ -189,10 +202,11 @@ void Bpe::merge_long(std::vector<int32_t>& ids, Workspace& work) const {
     std::pop_heap(work.queue.begin(), work.queue.end(), later);
     work.queue.pop_back();
     auto place = static_cast<int32_t>(entry & 0xffffffffu);
-    if (work.ranks[at(place)] != static_cast<int32_t>(entry >> 32)) continue;
+    Ranked merge = work.merges[at(place)];
+    if (queue_entry(merge, place) != entry) continue;
     int32_t right = work.next[at(place)], beyond = work.next[at(right)];
-    ids[at(place)] = merges_.find(ids[at(place)], ids[at(right)])->result;
-    work.ranks[at(right)] = kNoMerge;
+    ids[at(place)] = result_of(merge);
+    work.merges[at(right)] = kNoMerge;
     work.next[at(place)] = beyond;
     if (beyond != kEnd) work.previous[at(beyond)] = place;
     rank_again(place);

@@ -23,8 +23,8 @@ class Bpe {
 
   // Working memory of one thread, kept between calls.
   struct Workspace {
-    std::vector<int32_t> ids, ranks, previous, next;
-    std::vector<uint64_t> queue;
+    std::vector<int32_t> ids, previous, next;
+    std::vector<uint64_t> merges, queue;
   };
 
   // Appends the ids of one piece. n log n in its length. A byte without a token of its own is left out, as
@@ -35,18 +35,22 @@ class Bpe {
   std::vector<uint8_t> missing_bytes() const;
 
  private:
-  struct Ranked {
-    int32_t rank, result;
-  };
-  static constexpr int32_t kNoMerge = INT32_MAX;
+  // What two neighbours become, in one number so that the lowest goes first: rank << 32 | result.
+  using Ranked = uint64_t;
+  static constexpr Ranked kNoMerge = ~Ranked{0};
+  static int32_t result_of(Ranked merge) { return static_cast<int32_t>(merge & 0x7fffffff); }
 
   void learn_bytes(const TokenizerDefinition& definition, const std::vector<char>& added);
   void learn_characters(const TokenizerDefinition& definition);
-  void start_from_bytes(std::string_view piece, std::vector<int32_t>& ids) const;
-  void start_from_characters(std::string_view piece, std::vector<int32_t>& ids) const;
-  int32_t rank(int32_t left, int32_t right) const;
-  void merge_short(std::vector<int32_t>& ids, std::vector<int32_t>& ranks) const;
-  void merge_long(std::vector<int32_t>& ids, Workspace& work) const;
+  void learn_merges(const TokenizerDefinition& definition);
+  void start_from_bytes(std::string_view piece, Workspace& work) const;
+  void start_from_characters(std::string_view piece, Workspace& work) const;
+  Ranked merge_of(int32_t left, int32_t right) const {
+    const Ranked* merge = merges_.find(left, right);
+    return merge == nullptr ? kNoMerge : *merge;
+  }
+  void merge_short(Workspace& work) const;
+  void merge_long(Workspace& work) const;
 
   Alphabet alphabet_;
   std::array<int32_t, 256> byte_ids_;
@@ -54,7 +58,8 @@ class Bpe {
   std::optional<int32_t> unknown_;
   bool one_unknown_a_run_;
   PairTable<Ranked> merges_;
-  WholePieceTable whole_;  // empty unless pieces are looked up whole
+  std::vector<Ranked> byte_merges_;  // of two bytes, at left << 8 | right
+  WholePieceTable whole_;            // empty unless pieces are looked up whole
 };
 
 }  // namespace sextant::data

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "data/tokenizer/ascii_runs.h"
 #include "data/tokenizer/utf8.h"
 
 namespace sextant::data {
@@ -45,10 +46,26 @@ struct Reader {
     return {classes.of(character.code), character.length};
   }
   char byte(size_t i) const { return i < text.size() ? text[i] : '\0'; }
+  bool ascii(size_t i) const { return i < text.size() && static_cast<uint8_t>(text[i]) < 0x80; }
+  bool eight_from(size_t i) const { return i + ascii_runs::kBytes <= text.size(); }
+  // The end of the run of letters at i: by eights as far as they are ASCII, then one by one.
+  size_t skip_letters(size_t i) const {
+    for (size_t run = ascii_runs::kBytes; run == ascii_runs::kBytes && eight_from(i); i += run) {
+      run = ascii_runs::letters(text.data() + i);
+    }
+    return skip(i, kLetters);
+  }
+  // The same for what o200k ends its words with.
+  size_t skip_small(size_t i) const {
+    for (size_t run = ascii_runs::kBytes; run == ascii_runs::kBytes && eight_from(i); i += run) {
+      run = ascii_runs::small_letters(text.data() + i);
+    }
+    return skip(i, kWordEnd);
+  }
   // The end of the run of characters whose class is in `set`.
   size_t skip(size_t i, uint8_t set) const {
     for (;;) {
-      while (i < text.size() && static_cast<uint8_t>(text[i]) < 0x80) {
+      while (ascii(i)) {
         if ((kAscii[static_cast<uint8_t>(text[i])] & set) == 0) return i;
         ++i;
       }
@@ -85,11 +102,20 @@ size_t contraction(const Reader& in, size_t i, Fold fold) {
 // \s+(?!\S)|\s : a run of white space that starts at i leaves its last character to the word behind it.
 size_t white_space(const Reader& in, size_t i, size_t run_end) {
   if (in.at(run_end).cls == kEnd) return run_end;
-  size_t last = utf8_start_before(in.text, run_end);
+  size_t last = in.ascii(run_end - 1) ? run_end - 1 : utf8_start_before(in.text, run_end);
   return last > i ? last : run_end;
 }
 
+// A word of letters with the space before it, if that is what starts at i: most pieces of most texts are, and
+// no alternative stands before it in any of the patterns.
+size_t plain_word(const Reader& in, size_t i) {
+  size_t word = i + (in.text[i] == ' ' ? 1 : 0);
+  size_t end = in.skip_letters(word);
+  return end > word ? end : kNoMatch;
+}
+
 size_t gpt2(const Reader& in, size_t i) {
+  if (size_t end = plain_word(in, i); end != kNoMatch) return end;
   Here here = in.at(i);
   if (in.byte(i) == '\'') {
     if (size_t length = contraction(in, i, Fold::kExact); length != 0) return i + length;
@@ -108,13 +134,13 @@ size_t gpt2(const Reader& in, size_t i) {
 // What cl100k and those after it differ in.
 struct Rules {
   int digits;              // in a number
-  std::string_view tail;   // what punctuation takes along
+  bool slash_in_tail;      // whether punctuation takes slashes along, beside newlines
   bool last_run_is_whole;  // \s++$ before \s*[\r\n]
 };
-constexpr Rules kCl100kRules{3, "\r\n", true};
-constexpr Rules kLlama3Rules{3, "\r\n", false};
-constexpr Rules kQwen2Rules{1, "\r\n", false};
-constexpr Rules kO200kRules{3, "\r\n/", false};
+constexpr Rules kCl100kRules{3, false, true};
+constexpr Rules kLlama3Rules{3, false, false};
+constexpr Rules kQwen2Rules{1, false, false};
+constexpr Rules kO200kRules{3, true, false};
 
 // \s*[\r\n]+|\s+(?!\S)|\s : up to the last newline of the run, if there is one.
 size_t lines(const Reader& in, size_t i, const Rules& rules) {
@@ -140,21 +166,22 @@ size_t no_word(const Reader& in, size_t i, Here here, const Rules& rules) {
   }
   if ((here.cls & kPunctuation) != 0 || (in.byte(i) == ' ' && (in.at(i + 1).cls & kPunctuation) != 0)) {
     size_t end = in.skip(i + here.length, kPunctuation);
-    while (end < in.text.size() && rules.tail.find(in.text[end]) != std::string_view::npos) ++end;
+    while (in.byte(end) == '\n' || in.byte(end) == '\r' || (rules.slash_in_tail && in.byte(end) == '/'))
+      ++end;
     return end;
   }
   return lines(in, i, rules);
 }
 
 size_t cl100k(const Reader& in, size_t i, const Rules& rules) {
+  if (size_t end = plain_word(in, i); end != kNoMatch) return end;
   Here here = in.at(i);
-  if ((here.cls & kLetters) != 0) return in.skip(i + here.length, kLetters);
   if ((here.cls & (kPunctuation | kSpace)) != 0) {
     if (in.byte(i) == '\'') {
       if (size_t length = contraction(in, i, Fold::kLower); length != 0) return i + length;
     }
     Here next = in.at(i + here.length);
-    if ((next.cls & kLetters) != 0) return in.skip(i + here.length + next.length, kLetters);
+    if ((next.cls & kLetters) != 0) return in.skip_letters(i + here.length + next.length);
   }
   return no_word(in, i, here, rules);
 }
@@ -185,7 +212,17 @@ size_t o200k_word(const Reader& in, size_t i, Here here) {
   return end;
 }
 
+// The same for o200k: a space or none, a capital or none, small letters.
+size_t plain_small_word(const Reader& in, size_t i) {
+  size_t word = i + (in.text[i] == ' ' ? 1 : 0);
+  size_t small = word + (in.byte(word) >= 'A' && in.byte(word) <= 'Z' ? 1 : 0);
+  if (in.byte(small) < 'a' || in.byte(small) > 'z') return kNoMatch;
+  size_t end = in.skip_small(small + 1);
+  return in.byte(end) == '\'' ? end + contraction(in, end, Fold::kLower) : end;
+}
+
 size_t o200k(const Reader& in, size_t i) {
+  if (size_t end = plain_small_word(in, i); end != kNoMatch) return end;
   Here here = in.at(i);
   if ((here.cls & (kLetters | kPunctuation | kSpace)) != 0) {
     if (size_t end = o200k_word(in, i, here); end != kNoMatch) return end;
@@ -198,32 +235,48 @@ size_t digits(const Reader& in, size_t i) {
   if (here.cls == kNumber) return i + here.length;
   while (i < in.text.size() && here.cls != kNumber) {
     i += here.length == 0 ? 1 : here.length;
+    while (in.eight_from(i)) {
+      size_t run = ascii_runs::no_digits(in.text.data() + i);
+      i += run;
+      if (run < ascii_runs::kBytes) break;
+    }
     here = in.at(i);
   }
   return i;
 }
 
+// One loop for each kind, so that which it is is not asked for every piece. A piece that ends where it starts
+// means bytes that are not UTF-8.
+template <class PieceEnd>
+size_t fill(const Reader& in, size_t at, std::span<size_t> ends, PieceEnd piece_end) {
+  size_t count = 0;
+  while (count < ends.size() && at < in.text.size()) {
+    size_t end = piece_end(in, at);
+    at = end > at ? end : broken_end(in, at);
+    ends[count++] = at;
+  }
+  return count;
+}
+
 }  // namespace
 
-size_t HandSplit::piece_end(std::string_view text, size_t at) const {
-  Reader in{text, *classes_};
-  if (kind_ == Kind::kDigits) return digits(in, at);
-  if (static_cast<uint8_t>(text[at]) >= 0x80 && in.at(at).cls == kEnd) return broken_end(in, at);
+size_t HandSplit::piece_ends(std::string_view text, size_t at, std::span<size_t> ends) const {
+  Reader reader{text, *classes_};
   switch (kind_) {
     case Kind::kGpt2:
-      return gpt2(in, at);
+      return fill(reader, at, ends, [](const Reader& in, size_t i) { return gpt2(in, i); });
     case Kind::kCl100k:
-      return cl100k(in, at, kCl100kRules);
+      return fill(reader, at, ends, [](const Reader& in, size_t i) { return cl100k(in, i, kCl100kRules); });
     case Kind::kLlama3:
-      return cl100k(in, at, kLlama3Rules);
+      return fill(reader, at, ends, [](const Reader& in, size_t i) { return cl100k(in, i, kLlama3Rules); });
     case Kind::kQwen2:
-      return cl100k(in, at, kQwen2Rules);
+      return fill(reader, at, ends, [](const Reader& in, size_t i) { return cl100k(in, i, kQwen2Rules); });
     case Kind::kO200k:
-      return o200k(in, at);
+      return fill(reader, at, ends, [](const Reader& in, size_t i) { return o200k(in, i); });
     case Kind::kDigits:
-      break;
+      return fill(reader, at, ends, [](const Reader& in, size_t i) { return digits(in, i); });
   }
-  return text.size();
+  return 0;
 }
 
 }  // namespace sextant::data

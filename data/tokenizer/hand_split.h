@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string_view>
 
 #include "data/tokenizer/unicode_classes.h"
@@ -24,8 +24,9 @@ class HandSplit {
   };
   explicit HandSplit(Kind kind) : kind_(kind), classes_(&UnicodeClasses::table()) {}
 
-  // The end of the piece that starts at `at` (below text.size()).
-  size_t piece_end(std::string_view text, size_t at) const;
+  // Where the pieces from `at` on end, as many as fit in `ends`; the result says how many. None is left where
+  // at == text.size().
+  size_t piece_ends(std::string_view text, size_t at, std::span<size_t> ends) const;
 
  private:
   Kind kind_;

@@ -1,70 +1,72 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <string_view>
+#include <utility>
 #include <vector>
+
+#include "data/tokenizer/short_piece.h"
 
 namespace sextant::data {
 
-// Remembers the ids of short pieces, one piece a slot of a cache line; a newcomer takes the slot. Text
-// repeats its words so often that most pieces are answered from here. One thread's own: 4 MiB, of which
-// the slots of common words stay in the second-level cache.
+// Remembers the ids of short pieces, two pieces a cache line, of which the one asked for last stays longest.
+// Text repeats its words so often that most pieces are answered from here. One thread's own: 2 MiB.
 class PieceCache {
  public:
-  static constexpr size_t kLongestPiece = 30, kMostIds = 8;
+  static constexpr size_t kMostIds = 4;
 
-  PieceCache() : slots_(kSlots) {}
+  PieceCache() : lines_(size_t{1} << kLineBits) {}
 
-  class Key {
-   public:
-    // piece.size() <= kLongestPiece, not empty.
-    explicit Key(std::string_view piece) {
-      std::memcpy(words_.data(), piece.data(), piece.size());
-      reinterpret_cast<uint8_t*>(words_.data())[kLongestPiece] = static_cast<uint8_t>(piece.size());
-    }
-    size_t slot() const {
-      uint64_t mixed = (words_[0] ^ (words_[3] << 5)) * 0x9e3779b97f4a7c15ULL;
-      mixed ^= (words_[1] ^ (words_[2] >> 7)) * 0xc2b2ae3d27d4eb4fULL;
-      return static_cast<size_t>((mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9ULL >> (64 - kSlotBits));
-    }
-
-   private:
-    friend class PieceCache;
-    std::array<uint64_t, 4> words_{};
-  };
-
-  // The ids of a piece; empty when it is not here.
-  std::span<const int32_t> find(const Key& key) const {
-    const Slot& slot = slots_[key.slot()];
-    // The last byte of a slot's key counts its ids.
-    if (slot.key[0] != key.words_[0] || slot.key[1] != key.words_[1] || slot.key[2] != key.words_[2] ||
-        (slot.key[3] & kWithoutCount) != key.words_[3]) {
-      return {};
-    }
-    return {slot.ids.data(), static_cast<size_t>(slot.key[3] >> 56)};
+  // Has the line of a piece brought from memory; the result is what find() and keep() want.
+  size_t prefetch(const ShortPiece& piece) const {
+    size_t line = static_cast<size_t>(piece.hash() >> (64 - kLineBits));
+    __builtin_prefetch(&lines_[line]);
+    return line;
   }
 
-  // At most kMostIds ids are kept; of longer answers nothing.
-  void keep(const Key& key, std::span<const int32_t> ids) {
+  // Writes the ids of a piece to `to`, which has room for kMostIds, and returns how many they are; 0 when the
+  // piece is not here. What is behind them in `to` is overwritten as well.
+  size_t find(const ShortPiece& piece, size_t line, int32_t* to) {
+    auto& [first, second] = lines_[line];
+    if (first.piece != piece) {
+      if (second.piece != piece) return 0;
+      std::swap(first, second);
+    }
+    std::memcpy(to, first.ids.data(), sizeof first.ids);
+    return count_of(first);
+  }
+
+  // Of none, or of more than kMostIds, nothing is kept.
+  void keep(const ShortPiece& piece, size_t line, std::span<const int32_t> ids) {
     if (ids.empty() || ids.size() > kMostIds) return;
-    Slot& slot = slots_[key.slot()];
-    slot.key = key.words_;
-    slot.key[3] |= static_cast<uint64_t>(ids.size()) << 56;
-    std::memcpy(slot.ids.data(), ids.data(), ids.size_bytes());
+    auto& [first, second] = lines_[line];
+    second = first;
+    first.piece = piece;
+    first.ids.fill(kNone);
+    std::copy(ids.begin(), ids.end(), first.ids.begin());
   }
 
  private:
-  static constexpr int kSlotBits = 16;
-  static constexpr size_t kSlots = size_t{1} << kSlotBits;
-  static constexpr uint64_t kWithoutCount = ~uint64_t{0} >> 8;
-  struct alignas(64) Slot {
-    std::array<uint64_t, 4> key{};
+  static constexpr int kLineBits = 15;
+  static constexpr int32_t kNone = -1;
+  struct Entry {
+    ShortPiece piece;
     std::array<int32_t, kMostIds> ids{};
   };
-  std::vector<Slot> slots_;
+  struct alignas(64) Line {
+    Entry first, second;
+  };
+
+  static size_t count_of(const Entry& entry) {
+    size_t count = 1;
+    for (size_t i = 1; i < kMostIds; ++i) count += entry.ids[i] != kNone ? 1 : 0;
+    return count;
+  }
+
+  std::vector<Line> lines_;
 };
 
 }  // namespace sextant::data

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,10 +54,12 @@ class SplitPattern {
   template <class Sink>
   void split(std::string_view text, Matcher& matcher, Sink&& sink) const {
     if (hand_) {
+      std::array<size_t, 32> ends;
       for (size_t at = 0; at < text.size();) {
-        size_t end = hand_->piece_end(text, at);
-        sink(text.substr(at, end - at));
-        at = end;
+        for (size_t end : std::span(ends).first(hand_->piece_ends(text, at, ends))) {
+          sink(text.substr(at, end - at));
+          at = end;
+        }
       }
       return;
     }

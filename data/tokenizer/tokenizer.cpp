@@ -13,7 +13,7 @@
 #include "data/tokenizer/fingerprint.h"
 #include "data/tokenizer/hf_json.h"
 #include "data/tokenizer/normalizer.h"
-#include "data/tokenizer/piece_cache.h"
+#include "data/tokenizer/piece_stream.h"
 #include "data/tokenizer/split_pattern.h"
 #include "data/tokenizer/splitter.h"
 #include "data/tokenizer/tiktoken_ranks.h"
@@ -28,8 +28,7 @@ constexpr uint64_t kLongestFile = uint64_t{1} << 30;
 // What one call of encode works with; kept for the next call, so that a cache stays warm over documents.
 struct EncodeMemory {
   Splitter::Matchers matchers;
-  PieceCache cache;
-  Bpe::Workspace work;
+  PieceMemory pieces;
 };
 
 // Idle EncodeMemory: as many as threads ever encoded at once.
@@ -44,7 +43,7 @@ class MemoryPool {
         return memory;
       }
     }
-    return std::make_unique<EncodeMemory>(EncodeMemory{splitter.matchers(), PieceCache(), Bpe::Workspace()});
+    return std::make_unique<EncodeMemory>(EncodeMemory{splitter.matchers(), PieceMemory()});
   }
   void give_back(std::unique_ptr<EncodeMemory> memory) {
     std::lock_guard lock(mutex_);
@@ -102,7 +101,6 @@ struct Tokenizer::Parts {
   void encode(std::string_view text, std::vector<int32_t>& ids, const Cuts& cuts) const;
   void encode_stretch(std::string_view text, std::vector<int32_t>& ids, EncodeMemory& memory,
                       Stretch place) const;
-  void encode_piece(std::string_view piece, std::vector<int32_t>& ids, EncodeMemory& memory) const;
   const std::string& bytes(int32_t id) const {
     return (decoded.empty() ? definition.tokens : decoded)[static_cast<size_t>(id)];
   }
@@ -153,20 +151,9 @@ void Tokenizer::Parts::encode_stretch(std::string_view text, std::vector<int32_t
     changed = marked(text, definition.characters.mark, place);
     text = changed;
   }
-  splitter.split(text, memory.matchers, [&](std::string_view piece) { encode_piece(piece, ids, memory); });
-}
-
-void Tokenizer::Parts::encode_piece(std::string_view piece, std::vector<int32_t>& ids,
-                                    EncodeMemory& memory) const {
-  if (piece.size() > PieceCache::kLongestPiece) return bpe.encode(piece, ids, memory.work);
-  PieceCache::Key key(piece);
-  if (auto known = memory.cache.find(key); !known.empty()) {
-    ids.insert(ids.end(), known.begin(), known.end());
-    return;
-  }
-  size_t before = ids.size();
-  bpe.encode(piece, ids, memory.work);
-  memory.cache.keep(key, std::span(ids).subspan(before));
+  PieceStream pieces(bpe, memory.pieces, text.data() + text.size(), ids);
+  splitter.split(text, memory.matchers, [&](std::string_view piece) { pieces.add(piece); });
+  pieces.finish();
 }
 
 void Tokenizer::Parts::check(const SpecialChoice& choice) const {

@@ -8,24 +8,34 @@
 #include <string_view>
 #include <vector>
 
+#include "data/tokenizer/short_piece_table.h"
+
 namespace sextant::data {
 
-// Looks tokens up by their bytes: open addressing over (hash, id), so that a piece that is no token costs
-// about one cache miss, and one that is two.
+// Looks tokens up by their bytes. Long ones by open addressing over (hash, id): one that is a token costs
+// about two cache misses, and one that is none a single one.
 class WholePieceTable {
  public:
   static constexpr int32_t kNone = -1;
 
   // The strings must outlive this object.
   void add(const std::string& token, int32_t id) {
-    if ((count_ + 1) * 2 > slots_.size()) grow();
-    place(slots_, {hash_of(token), id, &token});
     longest_ = std::max(longest_, token.size());
-    ++count_;
+    if (token.size() <= ShortPiece::kLongest) {
+      short_[ShortPiece(token)] = id;
+      return;
+    }
+    if ((long_count_ + 1) * 2 > slots_.size()) grow();
+    place(slots_, {hash_of(token), id, &token});
+    ++long_count_;
   }
 
   int32_t find(std::string_view piece) const {
     if (piece.size() > longest_) return kNone;
+    if (piece.size() <= ShortPiece::kLongest) {
+      const int32_t* id = short_.find(ShortPiece(piece));
+      return id == nullptr ? kNone : *id;
+    }
     uint32_t hash = hash_of(piece);
     for (size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
       const Slot& slot = slots_[at];
@@ -34,7 +44,7 @@ class WholePieceTable {
     }
   }
 
-  bool empty() const { return count_ == 0; }
+  bool empty() const { return longest_ == 0; }
 
  private:
   struct Slot {
@@ -59,8 +69,9 @@ class WholePieceTable {
     slots_ = std::move(larger);
   }
 
-  std::vector<Slot> slots_;  // a power of two, at most half full
-  size_t count_ = 0, longest_ = 0;
+  ShortPieceTable<int32_t> short_;
+  std::vector<Slot> slots_;  // of longer tokens; a power of two, at most half full
+  size_t long_count_ = 0, longest_ = 0;
 };
 
 }  // namespace sextant::data

@@ -39,6 +39,10 @@ class Ours:
         ids = np.frombuffer(self.process.stdout.read(4 * int(count)), dtype=np.int32)
         return ids, int(nanoseconds) / 1e9
 
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+
 
 def tiktoken_encoding(file, name):
     """tiktoken's encoding `name` with the ranks of a local file; llama3 brings its own pattern."""

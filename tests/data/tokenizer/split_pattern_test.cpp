@@ -69,8 +69,10 @@ TEST(SplitPattern, BytesThatAreNotUtf8BecomePieces) {
 
 TEST(SplitPattern, TheHandWrittenSplitEqualsTheExpression) {
   const std::vector<std::string> parts = {
-      "a",  "s", "S", "RE", "'", "'ll", "T", "9", " ",      "  ",     "\n",   "\r",   "\t",   ".", "/", "\v",
-      "\f", "é", "É", "ſ",  "1", "²",   "x", "!", "\u00a0", "\u3000", "\xff", "\x7f", "\x1c", "´", "日"};
+      "a", "s", "S", "RE", "'", "'ll", "T", "9", " ", "  ", "\n", "\r", "\t", ".", "/", "\v", "\f", "é", "É",
+      "ſ", "1", "²", "x", "!", "\u00a0", "\u3000", "\xff", "\x7f", "\x1c", "´", "日",
+      // Runs about as long as the eight bytes that are looked at together.
+      "seven", " letters", "Capital", "abcdefgh", "ABCDEFGH", "z{", "@Z", "[a", "`", "123456789", "/:"};
   for (std::string_view name : SplitPattern::names()) {
     SplitPattern pattern = SplitPattern::named(name);
     for (uint64_t seed = 0; seed < 300; ++seed) {
