@@ -19,7 +19,7 @@ using Place = uint32_t;
 class Merging {
  public:
   explicit Merging(const PieceCounts& pieces) {
-    uint64_t places = pieces.distinct_bytes() + pieces.counts().size() + 1;
+    uint64_t places = pieces.distinct_bytes() + pieces.distinct() + 1;
     if (places > UINT32_MAX) {
       fail_input(fmt::format(
           "the corpus has {} bytes of distinct words, more than the {} that training holds at once; "
@@ -27,9 +27,10 @@ class Merging {
           places, UINT32_MAX));
     }
     lay_out(pieces, places);
-    for (Place at = 1; at + 1 < tokens_.size(); ++at) {
-      if (tokens_[at] != kNone && tokens_[at + 1] != kNone)
-        note(at, tokens_[at], tokens_[at + 1], weights_[at]);
+    for (Place at = 1; at + 1 < row_.size(); ++at) {
+      const Spot& spot = row_[at];
+      const Spot& right = row_[at + 1];
+      if (spot.token != kNone && right.token != kNone) note(at, spot.token, right.token, spot.weight);
     }
     queue_new_pairs();
   }
@@ -59,10 +60,16 @@ class Merging {
  private:
   static constexpr int32_t kNone = -1;
 
+  // A place's own, side by side: merges jump all over the row, and each jump is a cache miss.
+  struct Spot {
+    int64_t weight;  // how often the piece occurs
+    int32_t token;
+    Place previous, next;
+  };
   struct Pair {
     int32_t left, right;
     int64_t count;
-    std::vector<Place> places;
+    std::vector<Place> places;  // ascending
   };
   struct Candidate {
     int64_t count;
@@ -76,24 +83,16 @@ class Merging {
   };
 
   void lay_out(const PieceCounts& pieces, uint64_t places) {
-    tokens_.reserve(places);
-    weights_.reserve(places);
-    tokens_.push_back(kNone);
-    weights_.push_back(0);
-    for (const auto& [piece, count] : pieces.counts()) {
-      for (char byte : piece) {
-        tokens_.push_back(static_cast<uint8_t>(byte));
-        weights_.push_back(count);
-      }
-      tokens_.push_back(kNone);
-      weights_.push_back(0);
-    }
-    previous_.resize(tokens_.size());
-    next_.resize(tokens_.size());
-    for (Place at = 0; at < tokens_.size(); ++at) {
-      previous_[at] = at - 1;
-      next_[at] = at + 1;
-    }
+    row_.reserve(places);
+    auto put = [&](int32_t token, int64_t weight) {
+      auto at = static_cast<Place>(row_.size());
+      row_.push_back({weight, token, at - 1, at + 1});
+    };
+    put(kNone, 0);
+    pieces.each([&](std::string_view piece, int64_t count) {
+      for (char byte : piece) put(static_cast<uint8_t>(byte), count);
+      put(kNone, 0);
+    });
   }
 
   // One more place of a pair.
@@ -112,7 +111,8 @@ class Merging {
     pairs_[*index_.find(left, right)].count -= weight;
   }
 
-  // A pair gets new places only during the merge that makes one of its tokens: counts only fall afterwards.
+  // A pair gets new places only during the merge that makes one of its tokens: counts only fall afterwards,
+  // and its places are in order as that merge went from left to right.
   void queue_new_pairs() {
     for (uint32_t index : new_pairs_) {
       const Pair& pair = pairs_[index];
@@ -122,31 +122,29 @@ class Merging {
   }
 
   // From left to right, so that of overlapping places ("aaa") the first wins.
-  void replace(std::vector<Place> places, const Merge& merge) {
-    std::sort(places.begin(), places.end());
+  void replace(const std::vector<Place>& places, const Merge& merge) {
     for (Place at : places) {
-      Place right = next_[at];
-      if (tokens_[at] != merge.left || tokens_[right] != merge.right) continue;
-      int64_t weight = weights_[at];
-      Place before = previous_[at], beyond = next_[right];
-      if (tokens_[before] != kNone) {
-        take_away(tokens_[before], merge.left, weight);
-        note(before, tokens_[before], merge.result, weight);
+      Spot& spot = row_[at];
+      Spot& right = row_[spot.next];
+      if (spot.token != merge.left || right.token != merge.right) continue;
+      const Spot& before = row_[spot.previous];
+      Spot& beyond = row_[right.next];
+      if (before.token != kNone) {
+        take_away(before.token, merge.left, spot.weight);
+        note(spot.previous, before.token, merge.result, spot.weight);
       }
-      if (tokens_[beyond] != kNone) {
-        take_away(merge.right, tokens_[beyond], weight);
-        note(at, merge.result, tokens_[beyond], weight);
+      if (beyond.token != kNone) {
+        take_away(merge.right, beyond.token, spot.weight);
+        note(at, merge.result, beyond.token, spot.weight);
       }
-      tokens_[at] = merge.result;
-      tokens_[right] = kNone;
-      next_[at] = beyond;
-      previous_[beyond] = at;
+      spot.token = merge.result;
+      right.token = kNone;
+      spot.next = right.next;
+      beyond.previous = at;
     }
   }
 
-  std::vector<int32_t> tokens_;
-  std::vector<int64_t> weights_;  // how often the piece of a place occurs
-  std::vector<Place> previous_, next_;
+  std::vector<Spot> row_;
   PairTable<uint32_t> index_;
   std::vector<Pair> pairs_;
   std::vector<uint32_t> new_pairs_;

@@ -27,18 +27,23 @@ std::string_view PieceCounts::keep(std::string_view piece) {
   return std::string_view(block).substr(start);
 }
 
-void PieceCounts::add(std::string_view piece, int64_t count) {
+void PieceCounts::add_long(std::string_view piece, int64_t count) {
   occurrences_ += count;
-  if (auto known = counts_.find(piece); known != counts_.end()) {
+  if (auto known = long_.find(piece); known != long_.end()) {
     known->second += count;
     return;
   }
-  counts_.emplace(keep(piece), count);
-  distinct_bytes_ += piece.size();
+  long_.emplace(keep(piece), count);
 }
 
 void PieceCounts::add(const PieceCounts& other) {
-  for (const auto& [piece, count] : other.counts_) add(piece, count);
+  other.each([&](std::string_view piece, int64_t count) { add(piece, count); });
+}
+
+uint64_t PieceCounts::distinct_bytes() const {
+  uint64_t bytes = 0;
+  each([&](std::string_view piece, int64_t) { bytes += piece.size(); });
+  return bytes;
 }
 
 size_t safe_cut(std::string_view text, size_t wanted) {
