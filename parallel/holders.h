@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "parallel/group.h"
+#include "parallel/placement.h"
+
+namespace sextant::parallel {
+
+// A tensor as one rank holds it.
+struct HeldTensor {
+  std::string name;  // of the whole
+  Slice slice;       // which box of it is here
+};
+
+// Which ranks hold the same slice of the same tensor, found out by asking them all: whatever axes a layout
+// has, a gradient is summed over the ranks that hold its weight, and these share its optimizer's state. One
+// set of ranks has one group, however many tensors they hold together.
+class Holders {
+ public:
+  // All ranks of `world` must call, each with what it holds in forward's order, no name twice. The groups are
+  // split off `world`, in few rounds.
+  Holders(Group& world, const std::vector<HeldTensor>& held);
+
+  // The sets that this rank is in, in an order that all ranks have in common: what is done one set after the
+  // other in this order, by all, can not block.
+  size_t sets() const { return sets_.size(); }
+  size_t set_of(size_t tensor) const { return set_of_[tensor]; }
+  Group& group(size_t set) const { return *sets_[set].group; }
+  Group& of(size_t tensor) const { return group(set_of(tensor)); }
+  // Whether all ranks of the set hold tensors of the same names in the same order, so that their backwards
+  // make the set's gradients ready in one order. Not so for the ends of a pipeline that share an embedding.
+  bool alike(size_t set) const { return sets_[set].alike; }
+
+ private:
+  struct Set {
+    std::unique_ptr<Group> group;
+    bool alike = true;
+  };
+  std::vector<Set> sets_;
+  std::vector<size_t> set_of_;  // by tensor
+};
+
+}  // namespace sextant::parallel
