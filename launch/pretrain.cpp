@@ -154,15 +154,17 @@ class Pretraining {
 
   void start() {
     if (!config_.run().has_start_from()) {
-      trainer::initialise(parameters(), config_.run().seed());
+      trainer::initialise(assembly_->step().pieces(), config_.run().seed());
+      assembly_->step().refresh_values();
       return;
     }
     parallel::together(world_, [&] {
       trainer::CheckpointReader reader(config_.run().start_from());
       trainer::check_start(reader, tokenizer_->fingerprint());
-      trainer::restore_weights(reader, parameters());
+      trainer::restore_weights(reader, assembly_->step());
       kept_files_ = trainer::kept_files(reader);
     });
+    assembly_->step().refresh_values();
     say("starting from the weights of {}", config_.run().start_from());
   }
 
@@ -175,11 +177,12 @@ class Pretraining {
       changed =
           trainer::check_resume(reader.manifest(), config_, rows_->fingerprint(), tokenizer_->fingerprint())
               .changed;
-      trainer::restore_training(reader, parameters(), assembly_->step().optimizer());
+      trainer::restore_training(reader, assembly_->step());
       start_ = Step(reader.manifest().step());
       left_out_ = trainer::recorded_updates_left_out(reader.manifest());
       kept_files_ = trainer::kept_files(reader);
     });
+    assembly_->step().refresh_values();
     say("going on from {} (step {})", path, start_.value());
     for (const std::string& line : changed) say("  changed since then: {}", line);
   }

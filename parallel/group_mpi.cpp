@@ -184,9 +184,11 @@ std::unique_ptr<Work> MpiGroup::all_gather_async(at::Tensor output, at::Tensor i
     started.keep(pieces);
     started.keep(piece);
     int count = static_cast<int>(piece.nbytes());
+    // A piece that stands in its place already must not be named twice.
+    bool in_place = bytes_of(piece) == bytes_of(pieces) + rank().value() * count;
     started.add("all_gather", [&](MPI_Request* request) {
-      return MPI_Iallgather(bytes_of(piece), count, MPI_BYTE, bytes_of(pieces), count, MPI_BYTE, comm(),
-                            request);
+      return MPI_Iallgather(in_place ? MPI_IN_PLACE : bytes_of(piece), count, MPI_BYTE, bytes_of(pieces),
+                            count, MPI_BYTE, comm(), request);
     });
   };
   int64_t columns = largest_columns(from.element_size());
@@ -199,6 +201,8 @@ std::unique_ptr<Work> MpiGroup::all_gather_async(at::Tensor output, at::Tensor i
   return collective("all_gather", std::move(started));
 }
 
+// Each rank gets the pieces that it is to sum and adds them up itself: Open MPI 4.1 would send the whole
+// input to one rank and back.
 std::unique_ptr<Work> MpiGroup::reduce_scatter_async(at::Tensor output, at::Tensor input) {
   check_reducible(*this, "reduce_scatter", input);
   check_pieces(*this, "reduce_scatter", input, output);
@@ -206,16 +210,16 @@ std::unique_ptr<Work> MpiGroup::reduce_scatter_async(at::Tensor output, at::Tens
   Requests started = requests();
   at::Tensor from = readable(input, /*to_reduce=*/true).view({size(), output.numel()});  // [n, m]
   at::Tensor to = writable(started, output, from.scalar_type()).view(-1);                // [m]
-  MPI_Datatype type = mpi_type(from);
-  int64_t columns = largest_columns(1);
-  in_parts(to.numel(), columns, [&](int64_t offset, int64_t length) {
-    at::Tensor pieces = from.narrow(1, offset, length).contiguous();  // itself when it is all of them
-    at::Tensor sum = to.narrow(0, offset, length);
-    started.keep(pieces);
-    started.keep(sum);
+  in_parts(to.numel(), largest_columns(from.element_size()), [&](int64_t offset, int64_t length) {
+    at::Tensor sent = from.narrow(1, offset, length).contiguous();  // itself when it is all of them
+    at::Tensor received = at::empty({size(), length}, from.options());
+    started.sum_when_done(to.narrow(0, offset, length), received);
+    started.keep(sent);
+    started.keep(received);
+    int count = static_cast<int>(length * from.element_size());
     started.add("reduce_scatter", [&](MPI_Request* request) {
-      return MPI_Ireduce_scatter_block(bytes_of(pieces), bytes_of(sum), static_cast<int>(length), type,
-                                       MPI_SUM, comm(), request);
+      return MPI_Ialltoall(bytes_of(sent), count, MPI_BYTE, bytes_of(received), count, MPI_BYTE, comm(),
+                           request);
     });
   });
   return collective("reduce_scatter", std::move(started));

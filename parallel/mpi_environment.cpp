@@ -85,7 +85,11 @@ bool Requests::advance(const std::string& what) {
     if (!complete) return false;
   }
   at::NoGradGuard no_grad;
-  for (auto copy = copies_.rbegin(); copy != copies_.rend(); ++copy) copy->first.copy_(copy->second);
+  for (auto copy = copies_.rbegin(); copy != copies_.rend(); ++copy) {
+    copy->to.copy_(copy->sums ? copy->from[0] : copy->from);
+    for (int64_t piece = 1; copy->sums && piece < copy->from.size(0); ++piece)
+      copy->to.add_(copy->from[piece]);
+  }
   copies_.clear();
   kept_.clear();
   done_ = true;

@@ -71,7 +71,9 @@ class Requests {
   void keep(const at::Tensor& tensor) { kept_.push_back(tensor); }
   // Once complete: to = from. The copy added last is made first, so parts reach a staged tensor before it
   // moves on.
-  void copy_when_done(const at::Tensor& to, const at::Tensor& from) { copies_.emplace_back(to, from); }
+  void copy_when_done(const at::Tensor& to, const at::Tensor& from) { copies_.push_back({to, from, false}); }
+  // Likewise: to = the sum of from's [n, any] pieces, in their order.
+  void sum_when_done(const at::Tensor& to, const at::Tensor& from) { copies_.push_back({to, from, true}); }
 
   // Lets MPI work. True once all requests are complete and the copies made.
   bool advance(const std::string& what);
@@ -81,7 +83,11 @@ class Requests {
   std::vector<MPI_Request> requests_;
   std::vector<MPI_Status> statuses_;
   std::vector<at::Tensor> kept_;
-  std::vector<std::pair<at::Tensor, at::Tensor>> copies_;
+  struct Copy {
+    at::Tensor to, from;
+    bool sums;
+  };
+  std::vector<Copy> copies_;
   bool done_ = false;
 };
 

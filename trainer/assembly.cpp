@@ -9,6 +9,15 @@ ModelPart part_of(const parallel::Mesh& mesh, const parallel::MeshSettings& sett
   return {shared(mesh.tensor()), shared(mesh.context()), shared(mesh.expert()), {}, settings.context_kind()};
 }
 
+StepSettings step_settings(const Run& config) {
+  StepSettings settings;
+  settings.optimizer = config.optimizer();
+  settings.run_steps = config.run().steps();
+  settings.reduction = config.numerics().reduction();
+  settings.sharding = {config.parallel().zero_stage(), config.parallel().bucket_bytes()};
+  return settings;
+}
+
 }  // namespace
 
 Assembly::Assembly(const Run& config, parallel::Group& world, at::Device device)
@@ -16,8 +25,7 @@ Assembly::Assembly(const Run& config, parallel::Group& world, at::Device device)
   model_ = std::make_unique<Transformer>(config.model(), config.numerics().recompute(),
                                          precision_of(config.numerics().compute()), device,
                                          part_of(mesh_, config.parallel()));
-  step_ = std::make_unique<TrainStep>(*model_, config.optimizer(), config.run().steps(), mesh_.replicas(),
-                                      config.parallel().bucket_bytes());
+  step_ = std::make_unique<TrainStep>(*model_, step_settings(config), world);
 }
 
 data::LoaderShape rows_shape(const Run& config, int64_t slice, int64_t slices) {

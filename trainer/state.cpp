@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "parallel/base/error.h"
 
 namespace sextant::trainer {
@@ -9,52 +11,63 @@ namespace {
 
 constexpr const char* kUpdates = "optimizer_updates";
 constexpr const char* kLeftOut = "updates_left_out_in_a_row";
+constexpr const char* kExponent = "reduction_exponent";
 
 void read_all(const CheckpointReader& reader, std::vector<StateTensor> state) {
   for (StateTensor& tensor : state) reader.read(tensor);
 }
 
-}  // namespace
-
-std::vector<StateTensor> weights_state(const ParameterList& parameters) {
+std::vector<StateTensor> weights_state(const std::vector<OwnedPiece>& pieces) {
   std::vector<StateTensor> state;
-  for (const auto& parameter : parameters) {
-    state.push_back({"weights/" + parameter->name, parameter->shape, parameter->slice(), parameter->master});
+  for (const OwnedPiece& piece : pieces) {
+    for (StateTensor& box : weight_state(piece)) state.push_back(std::move(box));
   }
   return state;
 }
 
-std::vector<StateTensor> training_state(const ParameterList& parameters, const Optimizer& optimizer) {
-  auto state = weights_state(parameters);
-  for (StateTensor& tensor : optimizer.state()) state.push_back(std::move(tensor));
+std::optional<int64_t> counter(const Manifest& manifest, const char* name) {
+  auto found = manifest.counters().find(name);
+  if (found == manifest.counters().end()) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace
+
+std::vector<StateTensor> training_state(const TrainStep& step) {
+  auto state = weights_state(step.pieces());
+  for (StateTensor& tensor : step.optimizer().state()) state.push_back(std::move(tensor));
   return state;
 }
 
-void record_counters(const Optimizer& optimizer, const Guard& guard, Manifest& header) {
-  (*header.mutable_counters())[kUpdates] = optimizer.updates();
-  (*header.mutable_counters())[kLeftOut] = guard.in_a_row();
+void record_counters(const TrainStep& step, const Guard& guard, Manifest& header) {
+  auto& counters = *header.mutable_counters();
+  counters[kUpdates] = step.optimizer().updates();
+  counters[kLeftOut] = guard.in_a_row();
+  if (auto exponent = step.quantum().exponent()) counters[kExponent] = *exponent;
 }
 
 int64_t recorded_updates_left_out(const Manifest& manifest) {
-  auto found = manifest.counters().find(kLeftOut);
-  return found == manifest.counters().end() ? 0 : found->second;
+  return counter(manifest, kLeftOut).value_or(0);
 }
 
 void restore_weights(const CheckpointReader& reader, const ParameterList& parameters) {
-  read_all(reader, weights_state(parameters));
+  read_all(reader, weights_state(whole_pieces(parameters)));
   parameters.refresh_values();
 }
 
-void restore_training(const CheckpointReader& reader, const ParameterList& parameters, Optimizer& optimizer) {
-  read_all(reader, training_state(parameters, optimizer));
-  parameters.refresh_values();
-  const auto& counters = reader.manifest().counters();
-  auto updates = counters.find(kUpdates);
-  if (updates == counters.end()) {
+void restore_weights(const CheckpointReader& reader, const TrainStep& step) {
+  read_all(reader, weights_state(step.pieces()));
+}
+
+void restore_training(const CheckpointReader& reader, TrainStep& step) {
+  read_all(reader, training_state(step));
+  auto updates = counter(reader.manifest(), kUpdates);
+  if (!updates) {
     fail_input(fmt::format("{}: the manifest has no counter {}; was it saved by a training run?",
                            reader.folder().string(), kUpdates));
   }
-  optimizer.set_updates(updates->second);
+  step.optimizer().set_updates(*updates);
+  step.quantum().restore(counter(reader.manifest(), kExponent));
 }
 
 }  // namespace sextant::trainer

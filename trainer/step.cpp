@@ -3,54 +3,76 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <limits>
 
 #include "parallel/base/error.h"
+#include "trainer/gradient_norm.h"
+#include "trainer/kernels/fixed_point.h"
 #include "trainer/optimizer/clip.h"
 #include "trainer/optimizer/learning_rate.h"
 
 namespace sextant::trainer {
 namespace {
 
-std::vector<parallel::TrainedLeaf> leaves(const ParameterList& parameters) {
-  std::vector<parallel::TrainedLeaf> result;
-  for (const auto& parameter : parameters)
-    result.push_back({parameter->value, parameter->master.scalar_type()});
-  return result;
+std::vector<at::Tensor> values_of(const ParameterList& parameters) {
+  std::vector<at::Tensor> values;
+  for (const auto& parameter : parameters) values.push_back(parameter->value);
+  return values;
 }
 
-std::vector<at::Tensor> gradients_of(const ParameterList& parameters) {
-  std::vector<at::Tensor> result;
-  for (const auto& parameter : parameters) result.push_back(parameter->grad);
-  return result;
+parallel::Reduction reduction_of(const StepSettings& settings) {
+  return settings.reduction == NumericsSettings::reproducible ? parallel::Reduction::kReproducible
+                                                              : parallel::Reduction::kFast;
+}
+
+parallel::SumRules rules_of(const StepSettings& settings) {
+  parallel::SumRules rules;
+  rules.reduction = reduction_of(settings);
+  rules.loops = fixed_point_loops();
+  switch (settings.sharding.zero_stage) {
+    case 0:
+      rules.memory = parallel::GradientMemory::kWhole;
+      break;
+    case 1:
+      rules.memory = parallel::GradientMemory::kOwnedAfterwards;
+      break;
+    default:
+      rules.memory = parallel::GradientMemory::kOwned;
+  }
+  return rules;
 }
 
 }  // namespace
 
-TrainStep::TrainStep(const Transformer& model, const OptimizerSettings& settings, int64_t run_steps,
-                     parallel::Group& replicas, int64_t bucket_bytes)
+TrainStep::TrainStep(const Transformer& model, const StepSettings& settings, parallel::Group& world)
     : model_(model),
       settings_(settings),
-      run_steps_(run_steps),
-      replicas_(replicas),
-      gradients_(leaves(model.parameters()), bucket_bytes, replicas) {
+      world_(world),
+      weights_(model.parameters(), world, settings.sharding),
+      gradients_(values_of(model.parameters()), weights_.layout(), weights_.holders(), rules_of(settings)),
+      pieces_(weights_.pieces(gradients_)),
+      optimizer_(make_optimizer(settings.optimizer, pieces_)) {
   size_t i = 0;
-  for (const auto& parameter : model.parameters()) {
-    parameter->sink = &gradients_.sink(i);
-    parameter->grad = gradients_.gradient(i++);
-  }
-  optimizer_ = make_optimizer(settings, whole_pieces(model.parameters()));
+  for (const auto& parameter : model.parameters()) parameter->sink = &gradients_.sink(i++);
 }
 
 TrainStep::~TrainStep() {
   for (const auto& parameter : model_.parameters()) parameter->sink = nullptr;
 }
 
-std::pair<double, double> TrainStep::accumulate(const data::Batch& batch, int64_t micro_batch,
-                                                const LossFunction& loss, Breakdown& breakdown) {
-  at::Tensor sums;  // [2] fp64: read once, after the last microbatch
+void TrainStep::refresh_values() {
+  trainer::refresh_values(pieces_);
+  weights_.gather_values();
+}
+
+std::vector<at::Tensor> TrainStep::accumulate(const data::Batch& batch, int64_t micro_batch,
+                                              const LossFunction& loss, Breakdown& breakdown) {
+  std::vector<at::Tensor> sums;  // read once, after the last microbatch
+  // Ranks that share matrix multiplies have the same loss: the first one counts it.
+  parallel::Group* tensor = model_.part().tensor;
+  bool counts = tensor == nullptr || tensor->rank() == Rank(0);
+  gradients_.begin_step((batch.rows + micro_batch - 1) / micro_batch);
   for (int64_t first = 0; first < batch.rows; first += micro_batch) {
-    bool last = first + micro_batch >= batch.rows;
-    gradients_.begin(last ? parallel::Microbatch::kLast : parallel::Microbatch::kEarlier);
     LossSum part;
     {
       auto timer = breakdown.measure(TimeKind::kForward);
@@ -60,36 +82,69 @@ std::pair<double, double> TrainStep::accumulate(const data::Batch& batch, int64_
     }
     auto timer = breakdown.measure(TimeKind::kBackward);
     part.sum.backward();
-    at::Tensor both = at::stack({part.sum.detach().to(at::kDouble), part.count});
-    sums = sums.defined() ? sums + both : both;
+    if (counts) sums.push_back(at::stack({part.sum.detach().to(at::kDouble), part.count}));
   }
-  sums = sums.to(at::kCPU);
-  return {sums[0].item<double>(), sums[1].item<double>()};
+  return sums;
+}
+
+TrainStep::Totals TrainStep::attempt(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
+                                     Breakdown& breakdown) {
+  gradients_.set_point(quantum_.point());
+  std::vector<at::Tensor> parts = accumulate(batch, micro_batch, loss, breakdown);
+  auto timer = breakdown.measure(TimeKind::kCommunication);
+  gradients_.finish();
+  // Sums of losses in any order are equal, too: microbatches may lie on any rank.
+  std::vector<parallel::FixedSum> sums(2);
+  Totals totals;
+  for (const at::Tensor& part : parts) {
+    at::Tensor numbers = part.to(at::kCPU);
+    for (size_t i = 0; i < sums.size(); ++i) {
+      auto number = numbers[static_cast<int64_t>(i)].item<double>();
+      if (!std::isfinite(number)) totals.largest = std::numeric_limits<double>::infinity();
+      if (std::isfinite(number)) sums[i] += parallel::FixedSum::of(number);
+    }
+  }
+  sums = parallel::reduce_sums(world_, sums);
+  totals.largest = std::max(totals.largest, gradients_.largest());
+  totals.largest = parallel::reduce_numbers(world_, {totals.largest}, parallel::Reduce::kMax)[0];
+  totals.loss = std::isfinite(totals.largest) ? sums[0].value() : totals.largest;
+  totals.count = sums[1].value();
+  return totals;
 }
 
 StepReport TrainStep::run(Step step, const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                           Breakdown& breakdown) {
   expect(batch.rows > 0 && micro_batch > 0, "a step has rows");
-  auto [sum, count] = accumulate(batch, micro_batch, loss, breakdown);
-  StepReport report;
-  {
-    auto timer = breakdown.measure(TimeKind::kCommunication);
-    gradients_.finish();
-    auto totals = parallel::reduce_numbers(replicas_, {sum, count});
-    sum = totals[0], count = totals[1];
+  bool reproducible = reduction_of(settings_) == parallel::Reduction::kReproducible;
+  Totals totals = attempt(batch, micro_batch, loss, breakdown);
+  if (reproducible && !quantum_.accepts(totals.largest)) {
+    quantum_.learn(totals.largest);
+    totals = attempt(batch, micro_batch, loss, breakdown);
+    expect(quantum_.accepts(totals.largest), "a step done again has the same numbers");
   }
   auto timer = breakdown.measure(TimeKind::kOptimizer);
-  require(count > 0, "no position of the batch counts towards the loss; are all rows padding or masked?");
-  report.loss = sum / count;
-  report.count = count;
-  report.learning_rate = learning_rate(settings_, step, run_steps_);
+  require(totals.count > 0,
+          "no position of the batch counts towards the loss; are all rows padding or masked?");
+  StepReport report;
+  report.loss = totals.loss / totals.count;
+  report.count = totals.count;
+  report.learning_rate = learning_rate(settings_.optimizer, step, settings_.run_steps);
+  if (reproducible) quantum_.learn(totals.largest);
   // The update's own pass over the gradients makes means of sums and clips them.
-  report.grad_norm = global_norm(gradients_of(model_.parameters())) / count;
+  double norm =
+      std::isfinite(totals.largest)
+          ? gradient_norm(gradients_, weights_.layout(), weights_.holders(), world_, reduction_of(settings_))
+          : totals.largest;
+  report.grad_norm = norm / totals.count;
   report.finite = std::isfinite(report.loss) && std::isfinite(report.grad_norm);
-  if (!report.finite) return report;
-  double scale = clip_scale(report.grad_norm, settings_.grad_clip()) / count;
-  optimizer_->update(report.learning_rate, scale);
+  if (report.finite) update(report);
   return report;
+}
+
+void TrainStep::update(const StepReport& report) {
+  double clip = clip_scale(report.grad_norm, settings_.optimizer.grad_clip());
+  optimizer_->update(report.learning_rate, clip / report.count);
+  weights_.gather_values();
 }
 
 }  // namespace sextant::trainer

@@ -2,15 +2,18 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "data/batch.h"
 #include "parallel/base/number.h"
+#include "parallel/gradient_reducer.h"
 #include "parallel/group.h"
-#include "parallel/replicate.h"
 #include "trainer/loss.h"
 #include "trainer/metrics/breakdown.h"
 #include "trainer/model/transformer.h"
 #include "trainer/optimizer/optimizer.h"
+#include "trainer/quantum.h"
+#include "trainer/trained_weights.h"
 
 namespace sextant::trainer {
 
@@ -23,37 +26,68 @@ struct StepReport {
   bool finite = true;  // false: the update was left out, weights and optimizer are untouched
 };
 
+// How a step sums, shares out and updates.
+struct StepSettings {
+  OptimizerSettings optimizer;
+  int64_t run_steps = 1;  // updates in the whole run, which the learning rate's schedule is over
+  NumericsSettings::Reduction reduction = NumericsSettings::fast;
+  TrainedWeights::Sharding sharding;
+};
+
 // One optimisation step: microbatches -> loss -> gradients -> clip -> update. Pretraining and alignment
 // alike; they differ in the loss function.
 class TrainStep {
  public:
-  // Allocates gradients, gives each parameter its grad, and makes the optimizer over them. All ranks of
-  // `replicas` (data x context) must call. What is borrowed must outlive the step.
-  TrainStep(const Transformer& model, const OptimizerSettings& settings, int64_t run_steps,
-            parallel::Group& replicas, int64_t bucket_bytes);
+  // Shares the weights out, allocates gradients and makes the optimizer over what this rank owns. Weights are
+  // initialised or restored after this, through pieces() and refresh_values(). All ranks of the `world` must
+  // call. What is borrowed must outlive the step.
+  TrainStep(const Transformer& model, const StepSettings& settings, parallel::Group& world);
   // Takes the gradients' places away from the parameters.
   ~TrainStep();
   TrainStep(const TrainStep&) = delete;
   TrainStep& operator=(const TrainStep&) = delete;
 
   Optimizer& optimizer() { return *optimizer_; }
+  const Optimizer& optimizer() const { return *optimizer_; }
+  // What this rank owns of each parameter.
+  const std::vector<OwnedPiece>& pieces() const { return pieces_; }
+  // Brings changed masters into the values of all ranks. All ranks of the world must call.
+  void refresh_values();
+  // The quantum of reproducible sums: goes on with a run.
+  Quantum& quantum() { return quantum_; }
+  const Quantum& quantum() const { return quantum_; }
+  // Seconds that reproducible sums have cost on this rank besides communication.
+  double integer_seconds() const { return gradients_.integer_seconds(); }
 
   // Trains on this rank's rows, cut into microbatches of `micro_batch` rows. `step` finished updates decide
-  // the learning rate. All ranks of the replicas must call together.
+  // the learning rate. Forward and backward may run twice (see Quantum). All ranks of the world must call
+  // together.
   StepReport run(Step step, const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                  Breakdown& breakdown);
 
  private:
-  const Transformer& model_;
-  OptimizerSettings settings_;
-  int64_t run_steps_;
-  parallel::Group& replicas_;
-  parallel::GradientReducer gradients_;
-  std::unique_ptr<Optimizer> optimizer_;
+  // Sums over all microbatches and ranks.
+  struct Totals {
+    double loss = 0, count = 0;
+    double largest = 0;  // magnitude that arrived, of reproducible sums
+  };
 
-  // Forward and backward of all microbatches; this rank's {sum of losses, count}.
-  std::pair<double, double> accumulate(const data::Batch& batch, int64_t micro_batch,
-                                       const LossFunction& loss, Breakdown& breakdown);
+  Totals attempt(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
+                 Breakdown& breakdown);
+  // Forward and backward of all microbatches. One [2] fp64 for each: {sum of losses, count}; none on a rank
+  // whose losses another one counts.
+  std::vector<at::Tensor> accumulate(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
+                                     Breakdown& breakdown);
+  void update(const StepReport& report);
+
+  const Transformer& model_;
+  StepSettings settings_;
+  parallel::Group& world_;
+  TrainedWeights weights_;
+  parallel::GradientReducer gradients_;
+  std::vector<OwnedPiece> pieces_;
+  std::unique_ptr<Optimizer> optimizer_;
+  Quantum quantum_;
 };
 
 }  // namespace sextant::trainer

@@ -70,15 +70,16 @@ INSTANTIATE_TEST_SUITE_P(Files, GpuModel,
                          });
 
 TEST(GpuStep, FollowsTheCpu) {
-  OptimizerSettings settings;
-  settings.set_learning_rate(1e-2);
-  settings.set_warmup_steps(1);
+  StepSettings settings;
+  settings.optimizer.set_learning_rate(1e-2);
+  settings.optimizer.set_warmup_steps(1);
+  settings.run_steps = 10;
   std::vector<double> losses[2];
   for (int which : {0, 1}) {
     at::Device device = which == 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
     OnDevice on = load("llama.json", {at::kFloat, at::kFloat}, device);
     auto alone = parallel::single_rank_group();
-    TrainStep step(*on.model, settings, 10, *alone, 4096);
+    TrainStep step(*on.model, settings, *alone);
     Breakdown breakdown;
     data::Batch batch = golden::batch(on.file["batch"]);
     for (int64_t s = 0; s < 10; ++s) {

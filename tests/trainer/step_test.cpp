@@ -56,21 +56,47 @@ struct Scene {
 };
 
 struct Trained {
+  struct Owned {
+    int64_t begin, end;
+    at::Tensor master;
+  };
   std::vector<StepReport> reports;
-  std::vector<at::Tensor> masters;
+  std::vector<at::Tensor> values;  // whole
+  std::vector<Owned> owned;        // by parameter: this rank's part of the masters
+
+  // Where nothing is shared out.
+  const at::Tensor& master(size_t i) const { return owned[i].master; }
 };
 
+// How gradients are summed and shared out.
+struct Sums {
+  int64_t zero_stage = 0;
+  NumericsSettings::Reduction reduction = NumericsSettings::fast;
+};
+
+StepSettings step_settings(const Scene& scene, Sums sums = {}) {
+  StepSettings settings;
+  settings.optimizer = scene.settings;
+  settings.run_steps = scene.steps;
+  settings.reduction = sums.reduction;
+  settings.sharding = {sums.zero_stage, 4096};
+  return settings;
+}
+
 Trained train_ten(const Scene& scene, parallel::Group& group, Precision precision,
-                  NumericsSettings::Recompute recompute, int64_t micro_batch) {
+                  NumericsSettings::Recompute recompute, int64_t micro_batch, Sums sums = {}) {
   auto model = scene.model(precision, recompute);
-  TrainStep step(*model, scene.settings, scene.steps, group, 4096);
+  TrainStep step(*model, step_settings(scene, sums), group);
   Breakdown breakdown;
   Trained trained;
   for (int64_t s = 0; s < scene.steps; ++s) {
     data::Batch batch = scene.batch(s, group.rank().value(), group.size());
     trained.reports.push_back(step.run(Step(s), batch, micro_batch, next_token_loss(7), breakdown));
   }
-  for (const auto& parameter : model->parameters()) trained.masters.push_back(parameter->master.clone());
+  for (const auto& parameter : model->parameters())
+    trained.values.push_back(parameter->value.detach().clone());
+  for (const OwnedPiece& piece : step.pieces())
+    trained.owned.push_back({piece.begin, piece.end, piece.master.clone()});
   return trained;
 }
 
@@ -93,7 +119,7 @@ TEST_P(GoldenTraining, TenStepsAgree) {
   size_t i = 0;
   for (const auto& parameter : model->parameters()) {
     auto summary = golden::summary(scene.file["final"][parameter->name]);
-    const at::Tensor& master = trained.masters[i++];
+    const at::Tensor& master = trained.master(i++);
     EXPECT_NEAR(master.norm().item<double>(), summary.l2, 1e-8 * std::max(1.0, summary.l2))
         << parameter->name;
     at::Tensor flat = master.reshape({-1});
@@ -115,9 +141,9 @@ INSTANTIATE_TEST_SUITE_P(Files, GoldenTraining,
 // Largest difference of two trained models' weights, relative to the largest weight.
 double weight_difference(const Trained& a, const Trained& b) {
   double worst = 0;
-  for (size_t i = 0; i < a.masters.size(); ++i) {
-    double scale = b.masters[i].abs().max().item<double>();
-    worst = std::max(worst, (a.masters[i] - b.masters[i]).abs().max().item<double>() / scale);
+  for (size_t i = 0; i < a.values.size(); ++i) {
+    double scale = b.values[i].abs().max().item<double>();
+    worst = std::max(worst, (a.values[i] - b.values[i]).abs().max().item<double>() / scale);
   }
   return worst;
 }
@@ -148,6 +174,102 @@ TEST(StepSplits, MicrobatchesRanksAndRecomputeChangeNothing) {
   }
 }
 
+TEST(StepSplits, ShardingChangesNothing) {
+  Scene scene("training_llama.json");
+  auto alone = parallel::single_rank_group();
+  Trained reference = train_ten(scene, *alone, kDouble, NumericsSettings::none, 4);
+  for (int64_t ranks : {1, 2, 4}) {
+    for (int64_t stage : {1, 2}) {
+      for (auto reduction : {NumericsSettings::fast, NumericsSettings::reproducible}) {
+        parallel::run_ranks(ranks, [&](parallel::Group& world) {
+          Trained split = train_ten(scene, world, kDouble, NumericsSettings::none, 1, {stage, reduction});
+          // Reproducible sums round at 2^-44 of the largest gradient.
+          EXPECT_LT(weight_difference(split, reference), reduction == NumericsSettings::fast ? 1e-10 : 1e-9)
+              << ranks << " ranks, stage " << stage;
+          for (size_t s = 0; s < split.reports.size(); ++s) {
+            EXPECT_NEAR(split.reports[s].loss, reference.reports[s].loss, 1e-10);
+            EXPECT_NEAR(split.reports[s].grad_norm, reference.reports[s].grad_norm, 1e-9);
+          }
+        });
+      }
+    }
+  }
+}
+
+// The promise of numerics.reduction=reproducible: not close, equal.
+TEST(StepReproducible, RanksShardingAndAccumulationGiveTheSameBits) {
+  Scene scene("training_llama.json");
+  for (Precision precision : {Precision{at::kFloat, at::kFloat}, Precision{at::kFloat, at::kBFloat16}}) {
+    auto alone = parallel::single_rank_group();
+    Sums sums{0, NumericsSettings::reproducible};
+    Trained reference = train_ten(scene, *alone, precision, NumericsSettings::none, 1, sums);
+    for (int64_t ranks : {1, 2, 4}) {
+      for (int64_t stage : {0, 1, 2}) {
+        parallel::run_ranks(ranks, [&](parallel::Group& world) {
+          Trained split =
+              train_ten(scene, world, precision, NumericsSettings::none, 1, {stage, sums.reduction});
+          for (size_t i = 0; i < split.owned.size(); ++i) {
+            auto [begin, end, master] = split.owned[i];
+            EXPECT_TRUE(at::equal(split.values[i], reference.values[i]) &&
+                        at::equal(master, reference.master(i).narrow(0, begin, end - begin)))
+                << ranks << " ranks, stage " << stage << ", parameter " << i;
+          }
+          for (size_t s = 0; s < split.reports.size(); ++s) {
+            EXPECT_EQ(split.reports[s].loss, reference.reports[s].loss) << "step " << s;
+            EXPECT_EQ(split.reports[s].grad_norm, reference.reports[s].grad_norm) << "step " << s;
+          }
+        });
+      }
+    }
+  }
+}
+
+// Else the test above would prove nothing.
+TEST(StepReproducible, FastSumsDoDependOnTheRanks) {
+  Scene scene("training_llama.json");
+  auto alone = parallel::single_rank_group();
+  Precision fp32{at::kFloat, at::kFloat};
+  Trained reference = train_ten(scene, *alone, fp32, NumericsSettings::none, 1);
+  parallel::run_ranks(4, [&](parallel::Group& world) {
+    Trained split = train_ten(scene, world, fp32, NumericsSettings::none, 1);
+    EXPECT_GT(weight_difference(split, reference), 0.0);
+  });
+}
+
+// Gradients that suddenly grow a thousandfold: the step is done again, on all ranks alike.
+TEST(StepReproducible, AGrowingGradientIsSummedWithALargerQuantum) {
+  Scene scene("training_llama.json");
+  int forwards = 0;
+  auto train = [&](parallel::Group& world) {
+    auto model = scene.model({at::kFloat, at::kFloat}, NumericsSettings::none);
+    TrainStep step(*model, step_settings(scene, {0, NumericsSettings::reproducible}), world);
+    Breakdown breakdown;
+    Trained trained;
+    for (int64_t s = 0; s < 4; ++s) {
+      double factor = s < 2 ? 1 : 1000;
+      auto scaled = [&](const Transformer& of, const at::Tensor& hidden, const Rows& rows) {
+        if (world.size() == 1) ++forwards;
+        Rows heavier = rows;
+        heavier.loss_mask = rows.loss_mask * factor;
+        return next_token_loss(7)(of, hidden, heavier);
+      };
+      trained.reports.push_back(
+          step.run(Step(s), scene.batch(s, world.rank().value(), world.size()), 1, scaled, breakdown));
+    }
+    for (const auto& parameter : model->parameters())
+      trained.values.push_back(parameter->value.detach().clone());
+    return trained;
+  };
+  auto alone = parallel::single_rank_group();
+  Trained reference = train(*alone);
+  EXPECT_EQ(forwards, 4 * 6) << "the first step and the third one are done twice";
+  parallel::run_ranks(2, [&](parallel::Group& world) {
+    Trained split = train(world);
+    for (size_t i = 0; i < split.values.size(); ++i)
+      EXPECT_TRUE(at::equal(split.values[i], reference.values[i])) << i;
+  });
+}
+
 TEST(StepPrecision, Bf16FollowsFp32) {
   Scene scene("training_llama.json");
   auto alone = parallel::single_rank_group();
@@ -164,7 +286,7 @@ TEST(StepGuard, ANonFiniteGradientLeavesWeightsAlone) {
   Scene scene("training_llama.json");
   auto alone = parallel::single_rank_group();
   auto model = scene.model(kDouble, NumericsSettings::none);
-  TrainStep step(*model, scene.settings, scene.steps, *alone, 4096);
+  TrainStep step(*model, step_settings(scene), *alone);
   Breakdown breakdown;
   auto poisoned = [](const Transformer& of, const at::Tensor& given, const Rows& rows) {
     at::Tensor hidden = given * NAN;
@@ -187,7 +309,7 @@ TEST(StepMask, ABatchWithoutTargetsIsRefused) {
   Scene scene("training_llama.json");
   auto alone = parallel::single_rank_group();
   auto model = scene.model(kDouble, NumericsSettings::none);
-  TrainStep step(*model, scene.settings, scene.steps, *alone, 4096);
+  TrainStep step(*model, step_settings(scene), *alone);
   Breakdown breakdown;
   data::Batch batch = scene.batch(0, 0, 1);
   std::fill(batch.loss_mask.begin(), batch.loss_mask.end(), 0.0f);

@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "parallel/fixed_point.h"
 #include "trainer/config/context_rules.h"
 #include "trainer/config/load.h"
 #include "trainer/model/model_rules.h"
@@ -120,6 +121,24 @@ std::vector<Complaint> data_complaints(const Run& run) {
   return found;
 }
 
+// Reproducible sums are integers of FixedPoint::kBits: only so many of them are sure to fit 63 bits.
+std::vector<Complaint> reduction_complaints(const Run& run) {
+  if (run.numerics().reduction() != NumericsSettings::reproducible) return {};
+  constexpr double kMost = int64_t{1} << (63 - parallel::FixedPoint::kBits);
+  const RunSettings& settings = run.run();
+  auto microbatches = static_cast<double>(settings.global_batch() / settings.micro_batch());
+  auto tokens = static_cast<double>(settings.micro_batch()) * run.model().context();
+  // A gradient comes once for each use of the weight, at most for each chunk of the loss and once more.
+  double chunks = tokens / static_cast<double>(run.numerics().loss_chunk()) + 2;
+  double numbers = microbatches * chunks * run.parallel().context() * run.parallel().tensor();
+  if (numbers <= kMost) return {};
+  return {{"numerics.reduction",
+           fmt::format("reproducible sums have room for {:.0f} gradients a step, but run.global_batch({})/"
+                       "run.micro_batch({}) microbatches may bring {:.0f}; raise run.micro_batch or "
+                       "numerics.loss_chunk, or set numerics.reduction=fast",
+                       kMost, settings.global_batch(), settings.micro_batch(), numbers)}};
+}
+
 void append(std::vector<Complaint>& all, std::vector<Complaint> some) {
   all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
 }
@@ -135,6 +154,7 @@ std::vector<Complaint> complaints(const Run& run, int64_t world_size) {
   append(all, mesh_complaints(run.parallel(), world_size));
   append(all, context_complaints(run));
   append(all, batch_complaints(run.run(), run.parallel(), world_size));
+  append(all, reduction_complaints(run));
   return all;
 }
 
@@ -150,16 +170,11 @@ std::vector<Complaint> unsupported_complaints(const Run& run) {
   one_only("parallel.tensor", "matrix multiplies", mesh.tensor());
   one_only("parallel.pipeline", "the layers", mesh.pipeline());
   one_only("parallel.expert", "experts", mesh.expert());
-  if (mesh.zero_stage() > 0) {
+  if (mesh.zero_stage() > 2) {
     found.push_back({"parallel.zero_stage",
                      fmt::format("{} is not available in this version, where every data rank holds the whole "
-                                 "optimizer, gradients and weights; set parallel.zero_stage=0",
+                                 "weights; set parallel.zero_stage=2",
                                  mesh.zero_stage())});
-  }
-  if (run.numerics().reduction() == NumericsSettings::reproducible) {
-    found.push_back({"numerics.reduction",
-                     "reproducible is not available in this version; set "
-                     "numerics.reduction=fast"});
   }
   return found;
 }

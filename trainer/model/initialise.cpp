@@ -20,38 +20,43 @@ int64_t global_index(int64_t index, const parallel::Slice& slice, const std::vec
   return result;
 }
 
-void fill_normal(const Parameter& parameter, uint64_t run_seed) {
+void fill_normal(const OwnedPiece& piece, uint64_t run_seed) {
+  const Parameter& parameter = *piece.parameter;
   RandomKey key(run_seed, "initialise " + parameter.name);
   auto slice = parameter.slice();
-  at::Tensor drawn = at::empty(slice.shape, at::TensorOptions().dtype(at::kDouble));
+  at::Tensor drawn = at::empty({piece.elements()}, at::TensorOptions().dtype(at::kDouble));
   double* numbers = drawn.data_ptr<double>();
-  share_out(0, drawn.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
+  share_out(piece.begin, piece.end, 1 << 14, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       auto index = static_cast<uint64_t>(global_index(i, slice, parameter.shape));
-      numbers[i] = parameter.initial_std * key.normal(0, index);
+      numbers[i - piece.begin] = parameter.initial_std * key.normal(0, index);
     }
   });
-  parameter.master.copy_(drawn);
+  piece.master.copy_(drawn);
 }
 
 }  // namespace
 
-void initialise(const ParameterList& parameters, uint64_t run_seed) {
+void initialise(const std::vector<OwnedPiece>& pieces, uint64_t run_seed) {
   at::NoGradGuard no_gradient;
-  for (const auto& parameter : parameters) {
-    switch (parameter->initial) {
+  for (const OwnedPiece& piece : pieces) {
+    switch (piece.parameter->initial) {
       case Initial::kNormal:
-        fill_normal(*parameter, run_seed);
+        fill_normal(piece, run_seed);
         break;
       case Initial::kZeros:
-        parameter->master.zero_();
+        piece.master.zero_();
         break;
       case Initial::kOnes:
-        parameter->master.fill_(1);
+        piece.master.fill_(1);
         break;
     }
   }
-  parameters.refresh_values();
+  refresh_values(pieces);
+}
+
+void initialise(const ParameterList& parameters, uint64_t run_seed) {
+  initialise(whole_pieces(parameters), run_seed);
 }
 
 }  // namespace sextant::trainer

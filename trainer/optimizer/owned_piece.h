@@ -33,5 +33,10 @@ std::vector<OwnedPiece> whole_pieces(const ParameterList& parameters);
 // of the parameter's logical shape that it holds. They share its memory.
 std::vector<StateTensor> state_beside(const OwnedPiece& piece, const std::string& kind,
                                       const at::Tensor& tensor);
+// The same of the piece's master.
+std::vector<StateTensor> weight_state(const OwnedPiece& piece);
+
+// Copies masters into the pieces' values where these are of another type. After each change of masters.
+void refresh_values(const std::vector<OwnedPiece>& pieces);
 
 }  // namespace sextant::trainer

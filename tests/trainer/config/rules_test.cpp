@@ -147,9 +147,14 @@ TEST(Rules, WhatThisVersionCanNotRunIsNamed) {
         << text;
   }
   EXPECT_TRUE(
-      holds(refused("parallel: {zero_stage: 1}"), "x.yaml:2:24: parallel.zero_stage: 1 is not available"));
-  EXPECT_TRUE(holds(refused("numerics: {reduction: reproducible}"),
-                    "x.yaml:2:23: numerics.reduction: reproducible is not available in this version"));
+      holds(refused("parallel: {zero_stage: 3}"), "x.yaml:2:24: parallel.zero_stage: 3 is not available"));
+}
+
+TEST(Rules, ReproducibleSumsHaveRoomForSoMany) {
+  std::string many = "run: {global_batch: 20000, micro_batch: 1}\nmodel: {context: 512}\n";
+  EXPECT_TRUE(holds(refused(many + "numerics: {reduction: reproducible}"),
+                    "numerics.reduction: reproducible sums have room for 32768 gradients a step"));
+  EXPECT_TRUE(complaints(run_of(with_needed(many)), 0).empty());
 }
 
 TEST(Rules, AnswerTheSameOnceDefaultsAreFilled) {

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "parallel/bucket_layout.h"
+#include "parallel/gradient_reducer.h"
+#include "parallel/holders.h"
+#include "trainer/model/parameter.h"
+#include "trainer/optimizer/owned_piece.h"
+
+namespace sextant::trainer {
+
+// Where the weights of a rank stand while they are trained, and which part of each it owns.
+//
+// ZeRO (Rajbhandari et al. 2020): ranks that hold the same slice share out its master and optimizer state.
+// Without it each rank owns all that it holds. With it values lie in flat buckets; a rank owns one range of
+// each bucket, and after an update the ranges are gathered. Masters of another type than the values stand for
+// the owned range only, so that Parameter::master is undefined then.
+class TrainedWeights {
+ public:
+  struct Sharding {
+    int64_t zero_stage = 0;
+    int64_t bucket_bytes = 26214400;
+  };
+
+  // Moves the values (and masters) of the parameters into buckets where they are shared out. All ranks of
+  // `world` must call. The parameters must outlive this.
+  TrainedWeights(const ParameterList& parameters, parallel::Group& world, Sharding sharding);
+
+  const parallel::BucketLayout& layout() const { return layout_; }
+  const parallel::Holders& holders() const { return holders_; }
+  bool is_shared_out(size_t bucket) const { return values_[bucket].defined(); }
+
+  // What this rank owns of each parameter, in the parameters' order, with its place in the reducer's sums.
+  std::vector<OwnedPiece> pieces(const parallel::GradientReducer& gradients) const;
+
+  // Brings the ranges that others own into the values. All ranks of the world must call.
+  void gather_values();
+
+ private:
+  void share_out(size_t bucket);
+
+  const ParameterList& parameters_;
+  std::vector<Parameter*> by_tensor_;
+  parallel::Holders holders_;
+  parallel::BucketLayout layout_;
+  std::vector<at::Tensor> values_;  // by bucket: [elements]; undefined: the parameters' own memory
+  std::vector<at::Tensor>
+      masters_;  // by bucket: [elements / ranks]; undefined: the values, or the parameters' own
+};
+
+}  // namespace sextant::trainer
