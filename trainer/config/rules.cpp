@@ -8,6 +8,7 @@
 #include "trainer/config/context_rules.h"
 #include "trainer/config/load.h"
 #include "trainer/model/model_rules.h"
+#include "trainer/model/tensor_rules.h"
 #include "trainer/optimizer/optimizer_rules.h"
 
 namespace sextant::trainer {
@@ -153,6 +154,7 @@ std::vector<Complaint> complaints(const Run& run, int64_t world_size) {
   append(all, data_complaints(run));
   append(all, mesh_complaints(run.parallel(), world_size));
   append(all, context_complaints(run));
+  append(all, tensor_complaints(run.model(), run.parallel()));
   append(all, batch_complaints(run.run(), run.parallel(), world_size));
   append(all, reduction_complaints(run));
   return all;
@@ -167,7 +169,6 @@ std::vector<Complaint> unsupported_complaints(const Run& run) {
         {key, fmt::format("{} is not available in this version, which does not split {}; set {}=1", ranks,
                           what, key)});
   };
-  one_only("parallel.tensor", "matrix multiplies", mesh.tensor());
   one_only("parallel.pipeline", "the layers", mesh.pipeline());
   one_only("parallel.expert", "experts", mesh.expert());
   if (mesh.zero_stage() > 2) {

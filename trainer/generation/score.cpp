@@ -32,8 +32,9 @@ std::vector<double> score(const Transformer& model, const std::vector<int32_t>& 
     at::Tensor positions = at::arange(length, tokens.options()).unsqueeze(0);  // [1, T]
     at::Tensor hidden = model.forward(tokens, positions, at::Tensor())[0];     // [T, C]
     int64_t skip = scored - begin;
-    at::Tensor fresh = target_log_probabilities(hidden.narrow(0, skip, length - skip), model.output_weight(),
-                                                all.narrow(0, scored + 1, length - skip), kChunk, model.part().tensor);
+    at::Tensor fresh =
+        target_log_probabilities(hidden.narrow(0, skip, length - skip), model.output_weight(),
+                                 all.narrow(0, scored + 1, length - skip), kChunk, model.part().tensor);
     fresh = fresh.to(at::kDouble).to(at::kCPU).contiguous();
     scores.insert(scores.end(), fresh.data_ptr<double>(), fresh.data_ptr<double>() + fresh.numel());
     scored += length - skip;

@@ -98,8 +98,8 @@ at::Tensor Transformer::first_keys_of(const at::Tensor& positions, const at::Ten
   return cut.kind == parallel::MeshSettings::ring ? cut(firsts) : firsts;
 }
 
-AttentionInputs Transformer::inputs_of(const at::Tensor& positions, const at::Tensor& documents,
-                                       Cache* cache, TensorShare share) const {
+AttentionInputs Transformer::inputs_of(const at::Tensor& positions, const at::Tensor& documents, Cache* cache,
+                                       TensorShare share) const {
   AttentionInputs inputs;
   inputs.share = share;
   inputs.positions = positions;

@@ -140,8 +140,27 @@ TEST(Rules, ProductsDoNotOverflow) {
   EXPECT_TRUE(holds(text, "run.micro_batch(1073741824)*data ranks(1048576)=1125899906842624")) << text;
 }
 
+TEST(Rules, TensorRanksShareTheModelEvenly) {
+  EXPECT_EQ(refused("model: {width: 64, heads: 8, kv_heads: 2}\nparallel: {tensor: 4}"), "");
+  EXPECT_EQ(refused("model: {width: 64, heads: 8, kv_heads: 4}\nparallel: {tensor: 2}"), "");
+  EXPECT_EQ(
+      refused("model: {width: 64, heads: 8}\nparallel: {tensor: 3}"),
+      "x.yaml:2:1: model.context: 1024 is not divisible by parallel.tensor=3; set model.context=1026\n"
+      "x.yaml:3:20: parallel.tensor: 3 ranks can not share model.heads=8 evenly; set parallel.tensor=2, or "
+      "model.heads to a multiple of 3");
+  EXPECT_EQ(
+      refused("model: {width: 96, heads: 12, kv_heads: 6}\nparallel: {tensor: 4}"),
+      "x.yaml:3:20: parallel.tensor: 4 ranks and model.kv_heads=6: one must be a multiple of the other, "
+      "so that each rank has the key heads that its query heads read; set parallel.tensor=3");
+  EXPECT_EQ(refused("model: {width: 64, heads: 4, ffn_width: 130, vocabulary: 513}\nparallel: {tensor: 4}"),
+            "x.yaml:2:41: model.ffn_width: 130 is not divisible by parallel.tensor=4; set "
+            "model.ffn_width=132\n"
+            "x.yaml:2:58: model.vocabulary: 513 is not divisible by parallel.tensor=4; set "
+            "model.vocabulary=516");
+}
+
 TEST(Rules, WhatThisVersionCanNotRunIsNamed) {
-  for (const char* axis : {"tensor", "pipeline", "expert"}) {
+  for (const char* axis : {"pipeline", "expert"}) {
     std::string text = refused(kBatch + "parallel: {" + axis + ": 2}");
     EXPECT_TRUE(holds(text, std::string("parallel.") + axis + ": 2 is not available in this version"))
         << text;

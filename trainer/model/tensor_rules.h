@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include "parallel/mesh.pb.h"
+#include "trainer/config/complaint.h"
+#include "trainer/model/model.pb.h"
+
+namespace sextant::trainer {
+
+// Why the ranks of parallel.tensor can not share a model of this shape evenly, with what to set instead.
+// Works before and after fill_model_defaults; what is not known yet is not complained of.
+std::vector<Complaint> tensor_complaints(const ModelSettings& model, const parallel::MeshSettings& mesh);
+
+}  // namespace sextant::trainer
