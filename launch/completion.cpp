@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "launch/commands.h"
+#include "trainer/config/field.h"
 #include "trainer/run.pb.h"
 
 namespace sextant::launch {
@@ -83,7 +84,7 @@ std::string values_of(const FieldDescriptor& field) {
   std::string values;
   if (field.type() == FieldDescriptor::TYPE_ENUM) {
     for (int i = 0; i < field.enum_type()->value_count(); ++i)
-      values += field.enum_type()->value(i)->name() + " ";
+      values += trainer::name_of(*field.enum_type()->value(i)) + " ";
   }
   return values;
 }

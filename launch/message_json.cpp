@@ -1,5 +1,7 @@
 #include "launch/message_json.h"
 
+#include "trainer/config/field.h"
+
 namespace sextant::launch {
 namespace {
 
@@ -25,7 +27,7 @@ Json single(const Message& message, const FieldDescriptor* field) {
     case FieldDescriptor::CPPTYPE_BOOL:
       return reflection->GetBool(message, field);
     case FieldDescriptor::CPPTYPE_ENUM:
-      return reflection->GetEnum(message, field)->name();
+      return trainer::name_of(*reflection->GetEnum(message, field));
     case FieldDescriptor::CPPTYPE_STRING:
       return reflection->GetString(message, field);
     case FieldDescriptor::CPPTYPE_MESSAGE:
@@ -52,7 +54,7 @@ Json element(const Message& message, const FieldDescriptor* field, int i) {
     case FieldDescriptor::CPPTYPE_BOOL:
       return reflection->GetRepeatedBool(message, field, i);
     case FieldDescriptor::CPPTYPE_ENUM:
-      return reflection->GetRepeatedEnum(message, field, i)->name();
+      return trainer::name_of(*reflection->GetRepeatedEnum(message, field, i));
     case FieldDescriptor::CPPTYPE_STRING:
       return reflection->GetRepeatedString(message, field, i);
     case FieldDescriptor::CPPTYPE_MESSAGE:

@@ -15,8 +15,8 @@ class GradientSink {
  public:
   virtual ~GradientSink() = default;
 
-  // Calls write(into, onto) at once: it must write the gradient of the sum of losses to `into`, which has the
-  // weight's shape, or add it. Each call counts as one arrival of that gradient in this microbatch.
+  // Calls write(into, onto), of a backward perhaps later, so it holds its tensors by value. It writes or adds
+  // to `into` [weight's shape] the gradient of the sum of losses: one arrival of it in this microbatch.
   virtual void take(const std::function<void(const at::Tensor& into, Onto onto)>& write) = 0;
 };
 

@@ -50,6 +50,17 @@ std::string documentation_of(const pb::EnumValueDescriptor& value) {
   return value.options().GetExtension(value_documentation);
 }
 
+const std::string& name_of(const pb::EnumValueDescriptor& value) {
+  return value.options().HasExtension(yaml_name) ? value.options().GetExtension(yaml_name) : value.name();
+}
+
+const pb::EnumValueDescriptor* value_named(const pb::EnumDescriptor& choices, const std::string& name) {
+  for (int i = 0; i < choices.value_count(); ++i) {
+    if (name_of(*choices.value(i)) == name) return choices.value(i);
+  }
+  return nullptr;
+}
+
 const pb::FieldDescriptor* shorthand_of(const pb::Descriptor& message) {
   if (!message.options().HasExtension(shorthand)) return nullptr;
   const pb::FieldDescriptor* field = message.FindFieldByName(message.options().GetExtension(shorthand));
@@ -79,7 +90,7 @@ std::optional<std::string> default_text(const pb::FieldDescriptor& field) {
     case pb::FieldDescriptor::CPPTYPE_BOOL:
       return field.default_value_bool() ? "true" : "false";
     case pb::FieldDescriptor::CPPTYPE_ENUM:
-      return field.default_value_enum()->name();
+      return name_of(*field.default_value_enum());
     case pb::FieldDescriptor::CPPTYPE_STRING:
       return yaml_scalar(field.default_value_string());
     case pb::FieldDescriptor::CPPTYPE_MESSAGE:

@@ -24,6 +24,11 @@ FieldFacts facts_of(const google::protobuf::FieldDescriptor& field);
 std::string documentation_of(const google::protobuf::Descriptor& message);
 std::string documentation_of(const google::protobuf::EnumValueDescriptor& value);
 
+// What YAML calls a value of an enum, and the value of that name or null.
+const std::string& name_of(const google::protobuf::EnumValueDescriptor& value);
+const google::protobuf::EnumValueDescriptor* value_named(const google::protobuf::EnumDescriptor& choices,
+                                                         const std::string& name);
+
 // The field that a lone scalar sets, or null.
 const google::protobuf::FieldDescriptor* shorthand_of(const google::protobuf::Descriptor& message);
 

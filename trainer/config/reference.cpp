@@ -86,8 +86,8 @@ class Page {
     for (int i = 0; i < field.enum_type()->value_count(); ++i) {
       const pb::EnumValueDescriptor& value = *field.enum_type()->value(i);
       std::string meaning = documentation_of(value);
-      text += meaning.empty() ? fmt::format("- `{}`\n", value.name())
-                              : fmt::format("- `{}`: {}\n", value.name(), meaning);
+      text += meaning.empty() ? fmt::format("- `{}`\n", name_of(value))
+                              : fmt::format("- `{}`: {}\n", name_of(value), meaning);
     }
   }
 

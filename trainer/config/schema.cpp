@@ -31,7 +31,7 @@ ordered_json whole_schema() {
 
 ordered_json choice_schema(const pb::EnumDescriptor& choices) {
   ordered_json names = ordered_json::array();
-  for (int i = 0; i < choices.value_count(); ++i) names.push_back(choices.value(i)->name());
+  for (int i = 0; i < choices.value_count(); ++i) names.push_back(name_of(*choices.value(i)));
   return {{"enum", std::move(names)}};
 }
 
@@ -76,13 +76,13 @@ std::string description(const FieldDescriptor& field, const FieldFacts& facts) {
   for (int i = 0; i < field.enum_type()->value_count(); ++i) {
     const pb::EnumValueDescriptor& value = *field.enum_type()->value(i);
     if (!documentation_of(value).empty())
-      text += fmt::format("\n{}: {}", value.name(), documentation_of(value));
+      text += fmt::format("\n{}: {}", name_of(value), documentation_of(value));
   }
   return text;
 }
 
 ordered_json default_json(const FieldDescriptor& field) {
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) return field.default_value_enum()->name();
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) return name_of(*field.default_value_enum());
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) return field.default_value_string();
   return ordered_json::parse(*default_text(field));
 }

@@ -20,12 +20,12 @@ using pb::FieldDescriptor;
 std::vector<std::string> names_of(const pb::EnumDescriptor& choices) {
   std::vector<std::string> names;
   names.reserve(static_cast<size_t>(choices.value_count()));
-  for (int i = 0; i < choices.value_count(); ++i) names.push_back(choices.value(i)->name());
+  for (int i = 0; i < choices.value_count(); ++i) names.push_back(name_of(*choices.value(i)));
   return names;
 }
 
 std::variant<Value, Refusal> read_choice(const std::string& text, const pb::EnumDescriptor& choices) {
-  if (const pb::EnumValueDescriptor* value = choices.FindValueByName(text)) return Value(value);
+  if (const pb::EnumValueDescriptor* value = value_named(choices, text)) return Value(value);
   std::vector<std::string> names = names_of(choices);
   std::string meant = nearest(text, names);
   std::string hint = meant.empty() ? "" : fmt::format("; did you mean {}?", meant);

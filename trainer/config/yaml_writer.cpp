@@ -159,7 +159,7 @@ std::string yaml_value(const pb::Message& message, const FieldDescriptor& field,
       return (one ? read.GetBool(message, &field) : read.GetRepeatedBool(message, &field, index)) ? "true"
                                                                                                   : "false";
     case FieldDescriptor::CPPTYPE_ENUM:
-      return (one ? read.GetEnum(message, &field) : read.GetRepeatedEnum(message, &field, index))->name();
+      return name_of(*(one ? read.GetEnum(message, &field) : read.GetRepeatedEnum(message, &field, index)));
     case FieldDescriptor::CPPTYPE_STRING:
       return yaml_scalar(one ? read.GetString(message, &field)
                              : read.GetRepeatedString(message, &field, index));

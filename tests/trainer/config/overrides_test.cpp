@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/trainer/config/config_text.h"
+#include "trainer/config/yaml_writer.h"
 
 namespace sextant::trainer {
 namespace {
@@ -46,6 +47,16 @@ TEST(Overrides, ReplaceListsAsAWholeAndEntriesByIndex) {
   ASSERT_EQ(run.data().train_size(), 1);
   EXPECT_EQ(run.data().train(0).weight(), 2);
   EXPECT_EQ(origins.find("data.train.1.prefix"), nullptr);
+}
+
+// A name that no enum's value in a message can have.
+TEST(Overrides, GiveChoicesByTheirYamlNames) {
+  trainer::Run run = run_of(kNeeded, {"parallel.schedule=1f1b"});
+  EXPECT_EQ(run.parallel().schedule(), parallel::MeshSettings::one_forward_one_backward);
+  EXPECT_TRUE(holds(to_yaml(run), "schedule: 1f1b"));
+  EXPECT_EQ(refusal_of(kNeeded, {"parallel.schedule=1f2b"}),
+            "command line: parallel.schedule: \"1f2b\" is not one of gpipe, 1f1b, interleaved, zero_bubble, "
+            "zero_bubble_v; did you mean 1f1b?");
 }
 
 TEST(Overrides, SetSeveralKeysOfASection) {
