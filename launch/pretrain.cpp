@@ -26,6 +26,7 @@
 #include "trainer/model/flops.h"
 #include "trainer/model/initialise.h"
 #include "trainer/model/model_rules.h"
+#include "trainer/model/stages.h"
 #include "trainer/resume.h"
 #include "trainer/run_folder.h"
 #include "trainer/start_from.h"
@@ -126,6 +127,11 @@ class Pretraining {
         trainer::NumericsSettings::Compute_Name(config_.numerics().compute()), world_.size(),
         world_.size() == 1 ? "" : "s", assembly_->mesh().layout_text(), threads_, threads_ == 1 ? "" : "s",
         device_.str());
+    if (config_.parallel().pipeline() > 1) {
+      int64_t rows = config_.run().global_batch() / assembly_->mesh().data().size();
+      say("pipeline: {}",
+          trainer::pipeline_text(config_.model(), config_.parallel(), rows / config_.run().micro_batch()));
+    }
     say("data: {} tokens, {} rows of {} in an epoch; the run trains on {} tokens, {:.2f} epochs",
         trainer::count_text(static_cast<double>(rows_->tokens())), rows_->rows_per_epoch(),
         config_.model().context(), trainer::count_text(static_cast<double>(run_tokens())),
@@ -209,8 +215,8 @@ class Pretraining {
                                           {config_.run().keep_last(), config_.run().keep_every()});
     trainer::Training training{config_,
                                world_,
-                               assembly_->mesh().replicas(),
-                               assembly_->model(),
+                               assembly_->mesh().data(),
+                               assembly_->passes(),
                                assembly_->step(),
                                trainer::next_token_loss(config_.numerics().loss_chunk()),
                                *rows_,

@@ -1,12 +1,16 @@
 #include "trainer/assembly.h"
 
+#include "trainer/model/stages.h"
+
 namespace sextant::trainer {
 namespace {
 
 // This rank's part of the model by its place in the mesh.
-ModelPart part_of(const parallel::Mesh& mesh, const parallel::MeshSettings& settings) {
+ModelPart part_of(const Run& config, const parallel::Mesh& mesh) {
   auto shared = [](parallel::Group& group) { return group.size() > 1 ? &group : nullptr; };
-  return {shared(mesh.tensor()), shared(mesh.context()), shared(mesh.expert()), {}, settings.context_kind()};
+  return {shared(mesh.tensor()), shared(mesh.context()), shared(mesh.expert()),
+          stages_of_rank(config.model(), config.parallel(), mesh.at().pipeline),
+          config.parallel().context_kind()};
 }
 
 StepSettings step_settings(const Run& config) {
@@ -24,8 +28,9 @@ Assembly::Assembly(const Run& config, parallel::Group& world, at::Device device)
     : mesh_(config.parallel(), world) {
   model_ = std::make_unique<Transformer>(config.model(), config.numerics().recompute(),
                                          precision_of(config.numerics().compute()), device,
-                                         part_of(mesh_, config.parallel()));
-  step_ = std::make_unique<TrainStep>(*model_, step_settings(config), world);
+                                         part_of(config, mesh_));
+  passes_ = std::make_unique<Passes>(*model_, mesh_.pipeline(), config.parallel());
+  step_ = std::make_unique<TrainStep>(*passes_, step_settings(config), world);
 }
 
 data::LoaderShape rows_shape(const Run& config, int64_t slice, int64_t slices) {

@@ -5,6 +5,7 @@
 #include "data/loader.h"
 #include "parallel/mesh.h"
 #include "trainer/model/transformer.h"
+#include "trainer/passes.h"
 #include "trainer/run.pb.h"
 #include "trainer/step.h"
 
@@ -20,11 +21,13 @@ class Assembly {
 
   const parallel::Mesh& mesh() const { return mesh_; }
   const Transformer& model() const { return *model_; }
+  Passes& passes() const { return *passes_; }
   TrainStep& step() const { return *step_; }
 
  private:
   parallel::Mesh mesh_;
   std::unique_ptr<Transformer> model_;
+  std::unique_ptr<Passes> passes_;
   std::unique_ptr<TrainStep> step_;
 };
 

@@ -1,25 +1,43 @@
 #include "trainer/evaluation.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "parallel/fixed_point.h"
 
 namespace sextant::trainer {
 
-double held_out_loss(const Transformer& model, data::Loader& microbatches, int64_t count,
-                     const LossFunction& loss, parallel::Group& replicas) {
-  at::NoGradGuard no_gradient;
-  ContextCut cut = model.context_cut();
-  double sum = 0, positions = 0;
-  // Neighbours among the replicas share sequences.
-  int64_t slice = replicas.rank().value() / cut.ranks, slices = replicas.size() / cut.ranks;
-  for (int64_t index = slice; index < count; index += slices) {
-    data::Batch batch = microbatches.batch(index);
-    LossSum part = loss_of(model, rows_of(batch, 0, batch.rows, model.parameters().device(), cut), loss);
-    sum += part.sum.to(at::kDouble).item<double>();
-    positions += part.count.item<double>();
+double held_out_loss(Passes& passes, data::Loader& microbatches, int64_t count, const LossFunction& loss,
+                     parallel::Group& data, parallel::Group& world) {
+  auto rows = [&](int64_t turn) {
+    int64_t index = turn * data.size() + data.rank().value();
+    data::Batch batch = microbatches.batch(std::min(index, count - 1));
+    Rows all =
+        rows_of(batch, 0, batch.rows, passes.model().parameters().device(), passes.model().context_cut());
+    if (index >= count) all.loss_mask.zero_();
+    return all;
+  };
+  // Sums that no order changes: every layout gives the same loss, to the bit where its parts are the same.
+  std::vector<parallel::FixedSum> sums(2);
+  double broken = 0;  // losses that are no numbers
+  for (const at::Tensor& part : passes.evaluate((count + data.size() - 1) / data.size(), rows, loss)) {
+    at::Tensor numbers = part.to(at::kCPU);
+    for (size_t i = 0; i < sums.size(); ++i) {
+      auto number = numbers[static_cast<int64_t>(i)].item<double>();
+      if (std::isfinite(number)) {
+        sums[i] += parallel::FixedSum::of(number);
+      } else {
+        ++broken;
+      }
+    }
   }
-  auto totals = parallel::reduce_numbers(replicas, {sum, positions});
-  return totals[1] > 0 ? totals[0] / totals[1] : 0;
+  sums = parallel::reduce_sums(world, sums);
+  if (parallel::reduce_numbers(world, {broken})[0] > 0) return std::numeric_limits<double>::quiet_NaN();
+  return sums[1].value() > 0 ? sums[0].value() / sums[1].value() : 0;
 }
 
 }  // namespace sextant::trainer

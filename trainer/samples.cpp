@@ -17,10 +17,10 @@ std::filesystem::path repaired(const std::filesystem::path& path, Step resume_st
 
 }  // namespace
 
-std::vector<Sample> draw_samples(const Transformer& model, const data::Tokenizer& tokenizer,
+std::vector<Sample> draw_samples(Passes& passes, const data::Tokenizer& tokenizer,
                                  const std::vector<std::string>& prompts, int64_t tokens, uint64_t seed) {
   std::vector<std::vector<int32_t>> ids;
-  auto longest = static_cast<size_t>(std::max<int64_t>(1, model.settings().context() - tokens));
+  auto longest = static_cast<size_t>(std::max<int64_t>(1, passes.model().settings().context() - tokens));
   for (const std::string& prompt : prompts) {
     std::vector<int32_t> encoded = tokenizer.encode(prompt);
     if (encoded.empty()) encoded.push_back(tokenizer.end_of_text().value_or(0));
@@ -33,7 +33,7 @@ std::vector<Sample> draw_samples(const Transformer& model, const data::Tokenizer
   settings.tokens = tokens;
   settings.seed = seed;
   settings.stop_tokens = stop_tokens(tokenizer, "", "");
-  auto completions = generate(model, ids, settings);
+  auto completions = generate(passes, ids, settings);
   std::vector<Sample> samples;
   for (size_t i = 0; i < prompts.size(); ++i) {
     auto& made = completions[i].ids;

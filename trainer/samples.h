@@ -7,7 +7,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "parallel/base/number.h"
 #include "trainer/metrics/append_file.h"
-#include "trainer/model/transformer.h"
+#include "trainer/passes.h"
 
 namespace sextant::trainer {
 
@@ -19,8 +19,8 @@ struct Sample {
 
 // Continues each prompt by up to `tokens` tokens at temperature 0.8 within the 40 likeliest, drawn by (seed,
 // prompt, position) alone, so that samples of different steps compare. Prompts too long for the context keep
-// their end. Ranks that share the model call together, and each gets the same.
-std::vector<Sample> draw_samples(const Transformer& model, const data::Tokenizer& tokenizer,
+// their end. All ranks that hold the model must call; all get the same.
+std::vector<Sample> draw_samples(Passes& passes, const data::Tokenizer& tokenizer,
                                  const std::vector<std::string>& prompts, int64_t tokens, uint64_t seed);
 
 // RUN_FOLDER/samples.jsonl: {"step", "prompt", "text"} a line; rank 0 alone. Later steps than `resume_step`

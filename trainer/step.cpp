@@ -20,6 +20,12 @@ std::vector<at::Tensor> values_of(const ParameterList& parameters) {
   return values;
 }
 
+std::vector<parallel::GradientSink*> sinks_of(const parallel::GradientReducer& gradients, size_t count) {
+  std::vector<parallel::GradientSink*> sinks;
+  for (size_t i = 0; i < count; ++i) sinks.push_back(&gradients.sink(i));
+  return sinks;
+}
+
 parallel::Reduction reduction_of(const StepSettings& settings) {
   return settings.reduction == NumericsSettings::reproducible ? parallel::Reduction::kReproducible
                                                               : parallel::Reduction::kFast;
@@ -44,16 +50,18 @@ parallel::SumRules rules_of(const StepSettings& settings) {
 
 }  // namespace
 
-TrainStep::TrainStep(const Transformer& model, const StepSettings& settings, parallel::Group& world)
-    : model_(model),
+TrainStep::TrainStep(Passes& passes, const StepSettings& settings, parallel::Group& world)
+    : passes_(passes),
+      model_(passes.model()),
       settings_(settings),
       world_(world),
-      weights_(model.parameters(), world, settings.sharding),
-      gradients_(values_of(model.parameters()), weights_.layout(), weights_.holders(), rules_of(settings)),
+      weights_(model_.parameters(), world, settings.sharding),
+      gradients_(values_of(model_.parameters()), weights_.layout(), weights_.holders(), rules_of(settings)),
+      sinks_(sinks_of(gradients_, model_.parameters().size())),
       pieces_(weights_.pieces(gradients_)),
       optimizer_(make_optimizer(settings.optimizer, pieces_)) {
   size_t i = 0;
-  for (const auto& parameter : model.parameters()) parameter->sink = &gradients_.sink(i++);
+  for (const auto& parameter : model_.parameters()) parameter->sink = &sinks_.sink(i++);
 }
 
 TrainStep::~TrainStep() {
@@ -65,33 +73,13 @@ void TrainStep::refresh_values() {
   weights_.gather_values();
 }
 
-std::vector<at::Tensor> TrainStep::accumulate(const data::Batch& batch, int64_t micro_batch,
-                                              const LossFunction& loss, Breakdown& breakdown) {
-  std::vector<at::Tensor> sums;  // read once, after the last microbatch
-  // Ranks that share matrix multiplies have the same loss: the first one counts it.
-  parallel::Group* tensor = model_.part().tensor;
-  bool counts = tensor == nullptr || tensor->rank() == Rank(0);
-  gradients_.begin_step((batch.rows + micro_batch - 1) / micro_batch);
-  for (int64_t first = 0; first < batch.rows; first += micro_batch) {
-    LossSum part;
-    {
-      auto timer = breakdown.measure(TimeKind::kForward);
-      Rows rows = rows_of(batch, first, std::min(micro_batch, batch.rows - first),
-                          model_.parameters().device(), model_.context_cut());
-      part = loss_of(model_, rows, loss);
-    }
-    auto timer = breakdown.measure(TimeKind::kBackward);
-    part.sum.backward();
-    if (counts) sums.push_back(at::stack({part.sum.detach().to(at::kDouble), part.count}));
-  }
-  return sums;
-}
-
 TrainStep::Totals TrainStep::attempt(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                                      Breakdown& breakdown) {
   gradients_.set_point(quantum_.point());
-  std::vector<at::Tensor> parts = accumulate(batch, micro_batch, loss, breakdown);
+  gradients_.begin_step((batch.rows + micro_batch - 1) / micro_batch);
+  // What passes do not spend on forward and backward, they wait for other stages.
   auto timer = breakdown.measure(TimeKind::kCommunication);
+  LossParts parts = passes_.train(batch, micro_batch, loss, sinks_, breakdown);
   gradients_.finish();
   // Sums of losses in any order are equal, too: microbatches may lie on any rank.
   std::vector<parallel::FixedSum> sums(2);

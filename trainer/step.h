@@ -6,12 +6,14 @@
 
 #include "data/batch.h"
 #include "parallel/base/number.h"
+#include "parallel/deferred_sinks.h"
 #include "parallel/gradient_reducer.h"
 #include "parallel/group.h"
 #include "trainer/loss.h"
 #include "trainer/metrics/breakdown.h"
 #include "trainer/model/transformer.h"
 #include "trainer/optimizer/optimizer.h"
+#include "trainer/passes.h"
 #include "trainer/quantum.h"
 #include "trainer/trained_weights.h"
 
@@ -41,7 +43,7 @@ class TrainStep {
   // Shares the weights out, allocates gradients and makes the optimizer over what this rank owns. Weights are
   // initialised or restored after this, through pieces() and refresh_values(). All ranks of the `world` must
   // call. What is borrowed must outlive the step.
-  TrainStep(const Transformer& model, const StepSettings& settings, parallel::Group& world);
+  TrainStep(Passes& passes, const StepSettings& settings, parallel::Group& world);
   // Takes the gradients' places away from the parameters.
   ~TrainStep();
   TrainStep(const TrainStep&) = delete;
@@ -74,17 +76,15 @@ class TrainStep {
 
   Totals attempt(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                  Breakdown& breakdown);
-  // Forward and backward of all microbatches. One [2] fp64 for each: {sum of losses, count}; none on a rank
-  // whose losses another one counts.
-  std::vector<at::Tensor> accumulate(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
-                                     Breakdown& breakdown);
   void update(const StepReport& report);
 
+  Passes& passes_;
   const Transformer& model_;
   StepSettings settings_;
   parallel::Group& world_;
   TrainedWeights weights_;
   parallel::GradientReducer gradients_;
+  parallel::DeferredSinks sinks_;  // between the weights and gradients_
   std::vector<OwnedPiece> pieces_;
   std::unique_ptr<Optimizer> optimizer_;
   Quantum quantum_;

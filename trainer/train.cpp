@@ -90,8 +90,8 @@ class TrainLoop {
     if (!due) return std::nullopt;
     std::optional<double> loss;
     if (run_.held_out.microbatches != nullptr) {
-      loss = held_out_loss(run_.model, *run_.held_out.microbatches, run_.held_out.count, run_.loss,
-                           run_.replicas);
+      loss = held_out_loss(run_.passes, *run_.held_out.microbatches, run_.held_out.count, run_.loss,
+                           run_.data, run_.world);
     }
     draw();
     return loss;
@@ -102,7 +102,7 @@ class TrainLoop {
     if (settings_.sample_prompts().empty()) return;
     std::vector<std::string> prompts(settings_.sample_prompts().begin(), settings_.sample_prompts().end());
     auto samples =
-        draw_samples(run_.model, run_.tokenizer, prompts, settings_.sample_tokens(), settings_.seed());
+        draw_samples(run_.passes, run_.tokenizer, prompts, settings_.sample_tokens(), settings_.seed());
     if (run_.log != nullptr) run_.log->samples(step_, samples);
   }
 
@@ -119,7 +119,7 @@ class TrainLoop {
     metrics.mfu = share_of_peak(metrics.tokens_per_second);
     metrics.valid_loss = held_out;
     metrics.skipped = run_.guard.in_a_row();
-    auto memory = static_cast<double>(device_memory(run_.model.parameters().device()));
+    auto memory = static_cast<double>(device_memory(run_.passes.model().parameters().device()));
     if (due) memory = parallel::reduce_numbers(run_.world, {memory}, parallel::Reduce::kMax)[0];
     metrics.memory_bytes = static_cast<int64_t>(memory);
     if (run_.log != nullptr) run_.log->progress(metrics);

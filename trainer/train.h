@@ -29,8 +29,8 @@ struct HeldOut {
 struct Training {
   const Run& config;
   parallel::Group& world;
-  parallel::Group& replicas;  // ranks that train on different rows
-  const Transformer& model;
+  parallel::Group& data;  // ranks that train on different rows
+  Passes& passes;
   TrainStep& step;
   LossFunction loss;
   data::Loader& rows;

@@ -79,7 +79,8 @@ TEST(GpuStep, FollowsTheCpu) {
     at::Device device = which == 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
     OnDevice on = load("llama.json", {at::kFloat, at::kFloat}, device);
     auto alone = parallel::single_rank_group();
-    TrainStep step(*on.model, settings, *alone);
+    Passes passes(*on.model);
+    TrainStep step(passes, settings, *alone);
     Breakdown breakdown;
     data::Batch batch = golden::batch(on.file["batch"]);
     for (int64_t s = 0; s < 10; ++s) {

@@ -86,7 +86,8 @@ StepSettings step_settings(const Scene& scene, Sums sums = {}) {
 Trained train_ten(const Scene& scene, parallel::Group& group, Precision precision,
                   NumericsSettings::Recompute recompute, int64_t micro_batch, Sums sums = {}) {
   auto model = scene.model(precision, recompute);
-  TrainStep step(*model, step_settings(scene, sums), group);
+  Passes passes(*model);
+  TrainStep step(passes, step_settings(scene, sums), group);
   Breakdown breakdown;
   Trained trained;
   for (int64_t s = 0; s < scene.steps; ++s) {
@@ -242,7 +243,8 @@ TEST(StepReproducible, AGrowingGradientIsSummedWithALargerQuantum) {
   int forwards = 0;
   auto train = [&](parallel::Group& world) {
     auto model = scene.model({at::kFloat, at::kFloat}, NumericsSettings::none);
-    TrainStep step(*model, step_settings(scene, {0, NumericsSettings::reproducible}), world);
+    Passes passes(*model);
+    TrainStep step(passes, step_settings(scene, {0, NumericsSettings::reproducible}), world);
     Breakdown breakdown;
     Trained trained;
     for (int64_t s = 0; s < 4; ++s) {
@@ -286,7 +288,8 @@ TEST(StepGuard, ANonFiniteGradientLeavesWeightsAlone) {
   Scene scene("training_llama.json");
   auto alone = parallel::single_rank_group();
   auto model = scene.model(kDouble, NumericsSettings::none);
-  TrainStep step(*model, step_settings(scene), *alone);
+  Passes passes(*model);
+  TrainStep step(passes, step_settings(scene), *alone);
   Breakdown breakdown;
   auto poisoned = [](const Transformer& of, const at::Tensor& given, const Rows& rows) {
     at::Tensor hidden = given * NAN;
@@ -309,7 +312,8 @@ TEST(StepMask, ABatchWithoutTargetsIsRefused) {
   Scene scene("training_llama.json");
   auto alone = parallel::single_rank_group();
   auto model = scene.model(kDouble, NumericsSettings::none);
-  TrainStep step(*model, step_settings(scene), *alone);
+  Passes passes(*model);
+  TrainStep step(passes, step_settings(scene), *alone);
   Breakdown breakdown;
   data::Batch batch = scene.batch(0, 0, 1);
   std::fill(batch.loss_mask.begin(), batch.loss_mask.end(), 0.0f);

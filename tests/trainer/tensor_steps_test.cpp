@@ -58,7 +58,8 @@ Trained train_ten(const golden::Json& file, parallel::Group& world, Axes axes,
   Transformer model(golden::model_settings(file["model"]), recompute, {at::kDouble, at::kDouble}, at::kCPU,
                     part);
   golden::set_weights(model, file["parameters"]);
-  TrainStep step(model, settings_in(file, axes.zero_stage), world);
+  Passes passes(model);
+  TrainStep step(passes, settings_in(file, axes.zero_stage), world);
   Breakdown breakdown;
   Trained trained;
   for (int64_t s = 0; s < static_cast<int64_t>(file["steps"].size()); ++s) {

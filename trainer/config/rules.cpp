@@ -8,6 +8,7 @@
 #include "trainer/config/context_rules.h"
 #include "trainer/config/load.h"
 #include "trainer/model/model_rules.h"
+#include "trainer/model/stages.h"
 #include "trainer/model/tensor_rules.h"
 #include "trainer/optimizer/optimizer_rules.h"
 
@@ -157,6 +158,7 @@ std::vector<Complaint> complaints(const Run& run, int64_t world_size) {
   append(all, tensor_complaints(run.model(), run.parallel()));
   append(all, batch_complaints(run.run(), run.parallel(), world_size));
   append(all, reduction_complaints(run));
+  append(all, stage_complaints(run.model(), run.parallel()));
   return all;
 }
 
@@ -169,7 +171,6 @@ std::vector<Complaint> unsupported_complaints(const Run& run) {
         {key, fmt::format("{} is not available in this version, which does not split {}; set {}=1", ranks,
                           what, key)});
   };
-  one_only("parallel.pipeline", "the layers", mesh.pipeline());
   one_only("parallel.expert", "experts", mesh.expert());
   if (mesh.zero_stage() > 2) {
     found.push_back({"parallel.zero_stage",

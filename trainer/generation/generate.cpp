@@ -58,9 +58,10 @@ at::Tensor row_log_sum_exp(const at::Tensor& logits) {
 // One generation under way.
 class Decoding {
  public:
-  Decoding(const Transformer& model, const std::vector<std::vector<int32_t>>& prompts,
+  Decoding(Passes& passes, const std::vector<std::vector<int32_t>>& prompts,
            const GenerationSettings& settings)
-      : model_(model), settings_(settings), key_(settings.seed, "generate"), completions_(prompts.size()) {
+      : passes_(passes), settings_(settings), key_(settings.seed, "generate"), completions_(prompts.size()) {
+    const Transformer& model = passes.model();
     int64_t longest = 0;
     for (const auto& prompt : prompts) {
       lengths_.push_back(static_cast<int64_t>(prompt.size()));
@@ -78,7 +79,7 @@ class Decoding {
     for (int64_t first = 0; first < rows; first += together)
       last.push_back(read_prompts(prompts, first, together));
     cache_.fill = CacheFill::kSome;
-    logits_ = model_.logits(at::cat(last));  // [B, V]
+    logits_ = passes_.logits(at::cat(last));  // [B, V]
   }
 
   // Chooses a token for every row that goes on; how many do.
@@ -123,7 +124,7 @@ class Decoding {
       token[row] = made > 0 ? ids.back() : 0;
       position[row] = std::min(lengths_[row] + made - 1, slots_ - 1);
     }
-    logits_ = model_.logits(forward(tokens_, positions_, cache_).squeeze(1));
+    logits_ = passes_.logits(forward(tokens_, positions_, cache_).squeeze(1));
   }
 
   std::vector<Completion> take() { return std::move(completions_); }
@@ -148,8 +149,8 @@ class Decoding {
   }
 
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, Cache& cache) {
-    auto device = model_.parameters().device();
-    return model_.forward(tokens.to(device), positions.to(device), at::Tensor(), &cache);
+    auto device = passes_.model().parameters().device();
+    return passes_.hidden(tokens.to(device), positions.to(device), cache);
   }
 
   std::vector<int64_t> choose_ids() const {
@@ -174,7 +175,7 @@ class Decoding {
     return chosen;
   }
 
-  const Transformer& model_;
+  Passes& passes_;
   const GenerationSettings& settings_;
   RandomKey key_;
   std::vector<Completion> completions_;
@@ -191,7 +192,7 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 
 }  // namespace
 
-std::vector<Completion> generate(const Transformer& model, const std::vector<std::vector<int32_t>>& prompts,
+std::vector<Completion> generate(Passes& passes, const std::vector<std::vector<int32_t>>& prompts,
                                  const GenerationSettings& settings, const TokenCallback& on_token,
                                  GenerationSpeed* speed) {
   c10::InferenceMode inference;
@@ -199,10 +200,10 @@ std::vector<Completion> generate(const Transformer& model, const std::vector<std
   if (speed == nullptr) speed = &measured;
   *speed = GenerationSpeed();
   if (prompts.empty()) return {};
-  check_prompts(model, prompts);
+  check_prompts(passes.model(), prompts);
   for (const auto& prompt : prompts) speed->prompt_tokens += static_cast<int64_t>(prompt.size());
   auto begin = std::chrono::steady_clock::now();
-  Decoding decoding(model, prompts, settings);
+  Decoding decoding(passes, prompts, settings);
   speed->prompt_seconds = seconds_since(begin);
   begin = std::chrono::steady_clock::now();
   decoding.choose(on_token);
@@ -212,6 +213,13 @@ std::vector<Completion> generate(const Transformer& model, const std::vector<std
   }
   speed->decode_seconds = seconds_since(begin);
   return decoding.take();
+}
+
+std::vector<Completion> generate(const Transformer& model, const std::vector<std::vector<int32_t>>& prompts,
+                                 const GenerationSettings& settings, const TokenCallback& on_token,
+                                 GenerationSpeed* speed) {
+  Passes alone(model);
+  return generate(alone, prompts, settings, on_token, speed);
 }
 
 }  // namespace sextant::trainer

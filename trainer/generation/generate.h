@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "trainer/generation/sampling.h"
-#include "trainer/model/transformer.h"
+#include "trainer/passes.h"
 
 namespace sextant::trainer {
 
@@ -36,8 +36,12 @@ using TokenCallback = std::function<void(size_t prompt, int32_t id)>;
 
 // Continues a batch of prompts with a key-value cache. What follows a prompt does not depend on the other
 // prompts: on a CPU in fp32 and bf16 not even its bits (docs/generation.md). Throws Error(kInput) for an
-// empty prompt, an id outside the vocabulary or a prompt that fills the context. Ranks that
-// share the model call together with equal arguments, and each gets the same.
+// empty prompt, an id outside the vocabulary or a prompt that fills the context. All ranks that hold the
+// model must call, with equal arguments, and get the same; each calls its own `on_token`.
+std::vector<Completion> generate(Passes& passes, const std::vector<std::vector<int32_t>>& prompts,
+                                 const GenerationSettings& settings, const TokenCallback& on_token = {},
+                                 GenerationSpeed* speed = nullptr);
+// With a model that is whole on this rank.
 std::vector<Completion> generate(const Transformer& model, const std::vector<std::vector<int32_t>>& prompts,
                                  const GenerationSettings& settings, const TokenCallback& on_token = {},
                                  GenerationSpeed* speed = nullptr);

@@ -22,6 +22,10 @@ Cache Cache::rows(int64_t first, int64_t count) const {
   some.slots = slots;
   some.fill = fill;
   for (const LayerCache& layer : layers) {
+    if (!layer.keys.defined()) {
+      some.layers.emplace_back();
+      continue;
+    }
     some.layers.push_back({layer.keys.narrow(0, first, count), layer.values.narrow(0, first, count)});
   }
   return some;

@@ -10,7 +10,7 @@ namespace sextant::trainer {
 // B batch, T new tokens a row, H heads, KV key heads, D head width.
 
 // Keys and values of one layer for sequences being generated; slot s of a row holds position s, so that a
-// token is added by writing one slot.
+// token is added by writing one slot. Undefined of a layer that another rank has.
 struct LayerCache {
   at::Tensor keys;    // [B, KV, slots, D]
   at::Tensor values;  // [B, KV, slots, D]

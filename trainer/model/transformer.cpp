@@ -150,11 +150,12 @@ at::Tensor Transformer::final_norm(const at::Tensor& x) const {
   return norm(x, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
 }
 
-at::Tensor Transformer::forward_stage(size_t stage, const at::Tensor& x, const Rows& rows) const {
-  TensorShare share{part_.tensor, Stream::kShards};
-  AttentionInputs inputs = inputs_of(rows.positions, rows.documents, nullptr, share);
+at::Tensor Transformer::forward_stage(size_t stage, const at::Tensor& x, const Rows& rows,
+                                      Cache* cache) const {
+  TensorShare share{part_.tensor, cache == nullptr ? Stream::kShards : Stream::kWhole};
+  AttentionInputs inputs = inputs_of(rows.positions, rows.documents, cache, share);
   at::Tensor y = run_stage(stages_[stage], embeds(stage) ? embed(rows.tokens, rows.positions, share) : x,
-                           inputs, nullptr);
+                           inputs, cache);
   return ends(stage) ? final_norm(y) : y;
 }
 
@@ -191,8 +192,11 @@ Cache Transformer::make_cache(int64_t rows, int64_t slots) const {
   auto options = at::TensorOptions().dtype(parameters_.precision().compute).device(parameters_.device());
   int64_t kv_heads = stages_[0].blocks[0].attention.kv_heads();
   std::vector<int64_t> shape{rows, kv_heads, slots, head_width(settings_)};
-  for (int layer = 0; layer < settings_.layers(); ++layer) {
-    cache.layers.push_back({at::zeros(shape, options), at::zeros(shape, options)});
+  cache.layers.resize(static_cast<size_t>(settings_.layers()));
+  for (const Stage& stage : stages_) {
+    for (int64_t layer = stage.range.first; layer < stage.range.last; ++layer) {
+      cache.layers[static_cast<size_t>(layer)] = {at::zeros(shape, options), at::zeros(shape, options)};
+    }
   }
   return cache;
 }

@@ -31,8 +31,9 @@ class Transformer {
   // One stage over the rows: from the channels that the stage before gave, x [B, T, C], to those for the next
   // one. The first stage embeds the tokens and takes no x; the last one ends with the final norm. Where tp
   // ranks of part().tensor share the model, x and the result are this rank's shard of time, [B, T/tp, C], and
-  // all of them must call together with the same rows; tp divides T.
-  at::Tensor forward_stage(size_t stage, const at::Tensor& x, const Rows& rows) const;
+  // all of them must call together with the same rows; tp divides T. With a cache as for forward(): x and the
+  // result are whole, and once all stages have run the cache holds something.
+  at::Tensor forward_stage(size_t stage, const at::Tensor& x, const Rows& rows, Cache* cache = nullptr) const;
 
   // The last layer's channels after the final norm, [B, T, C], of a model whose stages are all here. Ranks
   // that share the model call together, without gradient, for any T, and each gets the whole.
@@ -51,7 +52,7 @@ class Transformer {
   // bit.
   at::Tensor logits(const at::Tensor& hidden) const;
 
-  // An empty cache for `rows` sequences of at most `slots` tokens.
+  // An empty cache for `rows` sequences of at most `slots` tokens; of the layers that are here.
   Cache make_cache(int64_t rows, int64_t slots) const;
 
   // What each row leaves to this rank.
