@@ -97,6 +97,8 @@ function(room name)
     room_messages(${target} ${messages})
   endif()
   if(ROOM_PRECOMPILED)
+    # The header's templates are instantiated anew in each translation unit: fewer of them, less of that.
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ${SEXTANT_UNITY} UNITY_BUILD_BATCH_SIZE 8)
     target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
     if(NOT TARGET sextant_precompiled)
       if(NOT EXISTS "${CMAKE_BINARY_DIR}/precompiled.cpp")

@@ -16,7 +16,7 @@
 namespace sextant::launch {
 namespace {
 
-enum class Form { kText, kJson };
+enum class SummaryForm { kText, kJson };
 
 // One line on stderr: rewritten on a terminal, else a new one every ten seconds.
 class VerifyProgress {
@@ -40,12 +40,12 @@ class VerifyProgress {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-void inspect(const std::string& folder, Form form) {
+void inspect(const std::string& folder, SummaryForm form) {
   nlohmann::ordered_json summary = checkpoint_json(trainer::CheckpointReader(folder));
   // Texts from a file may hold anything; what is no UTF-8 is replaced.
   auto replace = nlohmann::ordered_json::error_handler_t::replace;
-  fmt::print("{}",
-             form == Form::kJson ? summary.dump(2, ' ', false, replace) + "\n" : checkpoint_text(summary));
+  fmt::print("{}", form == SummaryForm::kJson ? summary.dump(2, ' ', false, replace) + "\n"
+                                              : checkpoint_text(summary));
 }
 
 void verify(const std::string& folder) {
@@ -73,14 +73,14 @@ const char* const kFolderHelp = "A step's folder, or a run's or its checkpoints 
 void add_inspect(CLI::App& checkpoint) {
   struct Options {
     std::string folder;
-    Form form = Form::kText;
+    SummaryForm form = SummaryForm::kText;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command =
       checkpoint.add_subcommand("inspect", "What a checkpoint holds, and the SHA-256 of its weights");
   command->add_option("folder", options->folder, kFolderHelp)->required()->type_name("DIR");
   command->add_flag_callback(
-      "--json", [options] { options->form = Form::kJson; }, "As JSON, with every tensor");
+      "--json", [options] { options->form = SummaryForm::kJson; }, "As JSON, with every tensor");
   command->footer(
       "Examples:\n"
       "  sextant checkpoint inspect runs/gpt_124m\n"
@@ -88,7 +88,7 @@ void add_inspect(CLI::App& checkpoint) {
   command->callback([options] { inspect(options->folder, options->form); });
 }
 
-void add_verify(CLI::App& checkpoint) {
+void add_verify_files(CLI::App& checkpoint) {
   auto folder = std::make_shared<std::string>();
   CLI::App* command = checkpoint.add_subcommand("verify", "Read every byte of a checkpoint and check it");
   command->add_option("folder", *folder, kFolderHelp)->required()->type_name("DIR");
@@ -106,7 +106,7 @@ void add_checkpoint(CLI::App& app) {
   checkpoint->require_subcommand(1);
   checkpoint->footer("Example: sextant checkpoint inspect runs/gpt_124m");
   add_inspect(*checkpoint);
-  add_verify(*checkpoint);
+  add_verify_files(*checkpoint);
   add_import(*checkpoint);
   add_export(*checkpoint);
 }

@@ -74,7 +74,7 @@ class ProgressBar {
   }
 };
 
-struct Options {
+struct BuildOptions {
   TokenizerChoice tokenizer;
   std::string output;
   std::vector<std::string> files;
@@ -86,7 +86,7 @@ std::string sums_of(const std::string& prefix, int64_t documents, int64_t tokens
   return fmt::format("{}: {} documents, {} tokens\n", prefix, documents, tokens);
 }
 
-void build(const Options& options) {
+void build(const BuildOptions& options) {
   data::Tokenizer tokenizer = options.tokenizer.load();
   warn_of_missing_bytes(tokenizer);
   data::BuildSettings settings = options.build;
@@ -115,7 +115,7 @@ void build(const Options& options) {
 }  // namespace
 
 void add_data_build(CLI::App& data) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BuildOptions>();
   data::BuildSettings& build_settings = options->build;
   CLI::App* command =
       data.add_subcommand("build", "Encode documents into a token shard: PREFIX.bin and PREFIX.idx.");

@@ -17,7 +17,7 @@
 namespace sextant::launch {
 namespace {
 
-struct Options {
+struct DataInspectOptions {
   std::string prefix;
   TokenizerChoice tokenizer;
   int64_t samples = 3;
@@ -87,7 +87,7 @@ void print_table(const data::TokenShard& shard, const data::ShardSummary& summar
   }
 }
 
-void inspect(const Options& options) {
+void inspect(const DataInspectOptions& options) {
   std::optional<data::Tokenizer> tokenizer;
   if (!options.tokenizer.file.empty()) tokenizer = options.tokenizer.load();
   data::TokenShard shard(options.prefix);
@@ -103,7 +103,7 @@ void inspect(const Options& options) {
 }  // namespace
 
 void add_data_inspect(CLI::App& data) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DataInspectOptions>();
   CLI::App* command =
       data.add_subcommand("inspect", "Show a token shard's counts and some of its documents.");
   command->add_option("prefix", options->prefix, "PREFIX of the shard, without .bin or .idx")->required();

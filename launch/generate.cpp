@@ -16,7 +16,7 @@
 namespace sextant::launch {
 namespace {
 
-struct Options {
+struct GenerateOptions {
   std::string checkpoint;
   std::vector<std::string> prompts;
   std::string prompts_file;
@@ -26,7 +26,7 @@ struct Options {
   bool json = false;
 };
 
-std::vector<std::string> all_prompts(const Options& options) {
+std::vector<std::string> all_prompts(const GenerateOptions& options) {
   std::vector<std::string> prompts = options.prompts;
   if (!options.prompts_file.empty()) {
     std::string text = data::read_file(options.prompts_file);
@@ -73,7 +73,7 @@ void print_speed(const trainer::GenerationSpeed& speed) {
              stderr);
 }
 
-void generate(const Options& options) {
+void generate(const GenerateOptions& options) {
   std::vector<std::string> prompts = all_prompts(options);
   StoredModel stored = load_model(options.checkpoint);
   std::vector<std::vector<int32_t>> ids;
@@ -110,7 +110,7 @@ void generate(const Options& options) {
 }  // namespace
 
 void add_generate(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand("generate", "Continue prompts with a model out of a checkpoint");
   command->add_option("--checkpoint", options->checkpoint, "Step folder, or a run folder for its newest")
       ->required();

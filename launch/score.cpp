@@ -13,12 +13,12 @@
 namespace sextant::launch {
 namespace {
 
-struct Options {
+struct ScoreOptions {
   std::string checkpoint;
   std::string file;
 };
 
-void score(const Options& options) {
+void score(const ScoreOptions& options) {
   std::string text = data::read_file(options.file);
   StoredModel stored = load_model(options.checkpoint);
   std::vector<int32_t> ids = stored.tokenizer.encode(text);
@@ -42,7 +42,7 @@ void score(const Options& options) {
 }  // namespace
 
 void add_score(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ScoreOptions>();
   CLI::App* command = app.add_subcommand("score", "Print each token's log-probability of a text, as JSON");
   command->add_option("--checkpoint", options->checkpoint, "Step folder, or a run folder for its newest")
       ->required();

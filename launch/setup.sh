@@ -169,7 +169,8 @@ build() {
   fi
   if [[ ! -f $folder/build.ninja ]]; then
     say "build: configuring preset $preset"
-    cmake --preset "$preset"
+    # Several sources at a time: from scratch in about half of the time.
+    cmake --preset "$preset" -DSEXTANT_UNITY=ON
     changed=yes
   fi
   say "build: preset $preset, target $target, $(jobs) at a time"

@@ -31,10 +31,19 @@ case ${1:-} in
   *) files=("$@") ;;
 esac
 
-# clang can not read g++'s precompiled header, and warns of other things: leave both to g++.
 mkdir -p build/tidy
+# Sources compiled in batches have no command of their own: ask CMake for the commands without batches, and use what the
+# build has generated.
+commands=build/cpu/compile_commands.json
+if grep -q 'Unity/unity_' "$commands"; then
+  cmake --preset cpu -B build/tidy/plain -DSEXTANT_UNITY=OFF >/dev/null || { echo "tidy: CMake failed" >&2; exit 2; }
+  sed "s#$PWD/build/tidy/plain#$PWD/build/cpu#g" build/tidy/plain/compile_commands.json >build/tidy/commands.json
+  commands=build/tidy/commands.json
+fi
+
+# clang can not read g++'s precompiled header, and warns of other things: leave both to g++.
 sed -E 's# -Winvalid-pch -include [^ "]*cmake_pch\.hxx##; s# -fpch-preprocess##; s# -Werror##' \
-  build/cpu/compile_commands.json >build/tidy/compile_commands.json
+  "$commands" >build/tidy/compile_commands.json
 
 # Only what the CPU build compiles can be read: the CUDA backends have no command there.
 known=()

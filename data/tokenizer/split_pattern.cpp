@@ -14,12 +14,12 @@
 namespace sextant::data {
 namespace {
 
-using Kind = HandSplit::Kind;
+using HandKind = HandSplit::Kind;
 
 struct Known {
   std::string_view name;  // empty: only recognised
   std::string_view regex;
-  Kind kind;
+  HandKind kind;
 };
 
 constexpr std::string_view kGpt2 =
@@ -45,11 +45,11 @@ constexpr std::string_view kTiktokenR50k =
 
 // The first name of an expression is the one to show.
 constexpr std::array kKnown = {
-    Known{"gpt2", kGpt2, Kind::kGpt2},       Known{"r50k", kGpt2, Kind::kGpt2},
-    Known{"p50k", kGpt2, Kind::kGpt2},       Known{"cl100k", kCl100k, Kind::kCl100k},
-    Known{"llama3", kLlama3, Kind::kLlama3}, Known{"qwen2", kQwen2, Kind::kQwen2},
-    Known{"o200k", kO200k, Kind::kO200k},    Known{"", kTiktokenR50k, Kind::kGpt2},
-    Known{"", R"(\p{N})", Kind::kDigits}};
+    Known{"gpt2", kGpt2, HandKind::kGpt2},       Known{"r50k", kGpt2, HandKind::kGpt2},
+    Known{"p50k", kGpt2, HandKind::kGpt2},       Known{"cl100k", kCl100k, HandKind::kCl100k},
+    Known{"llama3", kLlama3, HandKind::kLlama3}, Known{"qwen2", kQwen2, HandKind::kQwen2},
+    Known{"o200k", kO200k, HandKind::kO200k},    Known{"", kTiktokenR50k, HandKind::kGpt2},
+    Known{"", R"(\p{N})", HandKind::kDigits}};
 
 constexpr size_t kLongestExpression = 1 << 16;
 constexpr uint32_t kMatchLimit = 100'000'000;

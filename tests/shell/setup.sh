@@ -62,7 +62,7 @@ if [[ ${SEXTANT_PACKAGES:-} != skip ]]; then
 fi
 called 'python3 -m venv'
 called 'pip install --no-deps .*torch==2.11.0 nvidia-cuda-cupti==13.0.85 nvidia-cuda-runtime==13.0.96'
-called 'cmake --preset cpu'
+called 'cmake --preset cpu -DSEXTANT_UNITY=ON'
 called 'cmake --build --preset cpu --target sextant'
 said 'done: build/cpu/sextant'
 
@@ -86,7 +86,7 @@ called 'cmake --build --preset cpu --target all'
 # A copied checkout does not build in the old one's folder.
 sed -i 's#=.*#=/elsewhere#' "$tree/build/cpu/CMakeCache.txt"
 setup || fail "a copied checkout gave exit code $?"
-called 'cmake --preset cpu'
+called 'cmake --preset cpu -DSEXTANT_UNITY=ON'
 
 setup --wrong
 [[ $? == 2 ]] || fail "an unknown argument is not refused with exit code 2"

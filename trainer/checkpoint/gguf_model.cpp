@@ -13,7 +13,7 @@
 namespace sextant::trainer {
 namespace {
 
-constexpr int64_t kMost = int64_t{1} << 24;  // as in trainer/model/model.proto
+constexpr int64_t kMostInGguf = int64_t{1} << 24;  // as in trainer/model/model.proto
 constexpr const char* kRotaryFactors = "rope_freqs.weight";
 
 const GgufTensor* tensor_named(const GgufFile& file, std::string_view name) {
@@ -40,7 +40,7 @@ class Metadata {
     return static_cast<int32_t>(file_.integer(key(name), 1, maximum));
   }
   std::optional<int64_t> given(const char* name, int64_t minimum) const {
-    return file_.integer_if_given(key(name), minimum, kMost);
+    return file_.integer_if_given(key(name), minimum, kMostInGguf);
   }
 
  private:
@@ -158,10 +158,10 @@ ModelSettings gguf_settings(const GgufFile& file) {
   model.set_width(data.whole("embedding_length", 1 << 20));
   model.set_heads(data.whole("attention.head_count", 1 << 16));
   if (auto heads = data.given("attention.head_count_kv", 1)) model.set_kv_heads(static_cast<int32_t>(*heads));
-  model.set_ffn_width(data.whole("feed_forward_length", kMost));
-  model.set_context(data.whole("context_length", kMost));
+  model.set_ffn_width(data.whole("feed_forward_length", kMostInGguf));
+  model.set_context(data.whole("context_length", kMostInGguf));
   const GgufTensor* embedding = tensor_named(file, "token_embd.weight");
-  if (embedding == nullptr || embedding->shape.size() != 2 || embedding->shape[0] > kMost) {
+  if (embedding == nullptr || embedding->shape.size() != 2 || embedding->shape[0] > kMostInGguf) {
     file.fail("token_embd.weight", "is missing, or no table of embeddings");
   }
   model.set_vocabulary(static_cast<int32_t>(embedding->shape[0]));

@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, 10> kWords = {"null", "true", "false", "y
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
-bool is_digit(char c) {
+bool is_ascii_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
@@ -33,7 +33,7 @@ bool is_plain_safe(const std::string& text) {
   // A leading digit or dot could be a number or a date.
   if (!is_letter(text[0]) && text[0] != '/' && text[0] != '_' && !text.starts_with("./")) return false;
   auto is_safe = [](char c) {
-    return is_letter(c) || is_digit(c) || std::string_view("_-./+ ").find(c) != std::string_view::npos;
+    return is_letter(c) || is_ascii_digit(c) || std::string_view("_-./+ ").find(c) != std::string_view::npos;
   };
   if (!std::all_of(text.begin(), text.end(), is_safe)) return false;
   std::string lower = text;

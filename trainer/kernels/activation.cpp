@@ -9,7 +9,7 @@
 namespace sextant::trainer {
 namespace {
 
-constexpr int64_t kGrain = 8192;  // numbers that are worth a thread
+constexpr int64_t kActivationGrain = 8192;  // numbers that are worth a thread
 
 const ActivationPass<float>& pass_of(InstructionSet set, float) {
   return pick(set, plain::kActivationKernels, avx2::kActivationKernels, avx512::kActivationKernels).fp32;
@@ -34,7 +34,7 @@ at::Tensor vector_forward(const at::Tensor& gate, const at::Tensor& up, Instruct
     using Number = decltype(number);
     auto forward = pass_of(set, number).forward;
     auto *g = memory_of<Number>(gates), *u = memory_of<Number>(ups), *a = memory_of<Number>(activated);
-    share_out(0, up.numel(), kGrain, [&](int64_t first, int64_t last) {
+    share_out(0, up.numel(), kActivationGrain, [&](int64_t first, int64_t last) {
       forward(at_index(g, first), u + first, a + first, last - first);
     });
   });
@@ -50,7 +50,7 @@ ActivationGradients vector_backward(const at::Tensor& grad, const at::Tensor& ga
     auto backward = pass_of(set, number).backward;
     auto *d = memory_of<Number>(grads), *g = memory_of<Number>(gates), *u = memory_of<Number>(ups);
     auto *dgate = memory_of<Number>(result.gate), *dup = memory_of<Number>(result.up);
-    share_out(0, up.numel(), kGrain, [&](int64_t first, int64_t last) {
+    share_out(0, up.numel(), kActivationGrain, [&](int64_t first, int64_t last) {
       backward(d + first, at_index(g, first), u + first, at_index(dgate, first), dup + first, last - first);
     });
   });

@@ -16,7 +16,7 @@
 namespace sextant::trainer {
 namespace {
 
-constexpr int64_t kGrain = 1 << 17;  // products that are worth a thread
+constexpr int64_t kCachedGrain = 1 << 17;  // products that are worth a thread
 
 auto kernel_of(InstructionSet set, float) {
   return pick(set, plain::kCachedAttentionKernels, avx2::kCachedAttentionKernels,
@@ -52,7 +52,7 @@ at::Tensor cached_attention(const at::Tensor& query, const at::Tensor& keys, con
   at::Tensor output = at::empty_like(queries);  // [B, T, H, D]
   int64_t heads = query.size(2), width = query.size(3), slots = keys.size(2);
   int64_t longest = highest(places, slots) + 1;
-  int64_t grain = std::max<int64_t>(1, kGrain / (longest * width));
+  int64_t grain = std::max<int64_t>(1, kCachedGrain / (longest * width));
   with_number(query, [&](auto number) {
     using Number = decltype(number);
     CachedAttention<Number> work{memory_of<Number>(queries),

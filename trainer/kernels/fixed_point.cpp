@@ -18,8 +18,8 @@ using parallel::FixedPoint;
 using parallel::FixedSum;
 using parallel::Onto;
 
-constexpr int64_t kGrain = 65536;         // numbers worth another thread
-constexpr int64_t kSquaresAtOnce = 4096;  // 2^12 squares of 2^50 add up within 63 bits
+constexpr int64_t kFixedPointGrain = 65536;  // numbers worth another thread
+constexpr int64_t kSquaresAtOnce = 4096;     // 2^12 squares of 2^50 add up within 63 bits
 
 const FixedPointKernels& kernels_of(InstructionSet set) {
   return pick(set, plain::kFixedPointKernels, avx2::kFixedPointKernels, avx512::kFixedPointKernels);
@@ -50,7 +50,7 @@ template <class Loop>
 double largest_of(int64_t count, const Loop& loop) {
   std::mutex mutex;
   decltype(loop(0, 0)) most = 0;
-  share_out(0, count, kGrain, [&](int64_t first, int64_t last) {
+  share_out(0, count, kFixedPointGrain, [&](int64_t first, int64_t last) {
     auto bits = loop(first, last - first);
     std::lock_guard lock(mutex);
     most = std::max(most, bits);
@@ -104,7 +104,7 @@ FixedSum sum_of_squares(const at::Tensor& numbers, int exponent, InstructionSet 
   bool wide = numbers.scalar_type() == at::kDouble;
   std::mutex mutex;
   FixedSum total;
-  share_out(0, numbers.numel(), kGrain, [&](int64_t first, int64_t last) {
+  share_out(0, numbers.numel(), kFixedPointGrain, [&](int64_t first, int64_t last) {
     FixedSum sum;
     for (int64_t i = first; i < last; i += kSquaresAtOnce) {
       int64_t count = std::min(kSquaresAtOnce, last - i);

@@ -19,17 +19,17 @@ constexpr int64_t kFewRows = 32;
 // Fewer columns than this are not worth another thread's visit to the same pages.
 constexpr int64_t kColumnsOfThread = 128;
 
-at::Tensor flat(const at::Tensor& x) {
+at::Tensor flat_rows(const at::Tensor& x) {
   return x.reshape({-1, x.size(-1)});
 }
 
-bool fits(const at::Tensor& x) {
+bool fits_tiles(const at::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() == 2 && x.stride(1) == 1;
 }
 
-// fits() for all, and rows enough.
+// fits_tiles() for all, and rows enough.
 bool on_tiles(const at::Tensor& x, const at::Tensor& other) {
-  return fits(x) && fits(other) && x.size(0) >= kFewRows && tile_unit();
+  return fits_tiles(x) && fits_tiles(other) && x.size(0) >= kFewRows && tile_unit();
 }
 
 uint16_t* bits(const at::Tensor& x) {
@@ -82,7 +82,7 @@ void add_column_sums(const at::Tensor& grad, const at::Tensor& into) {
 }  // namespace
 
 at::Tensor linear_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  at::Tensor rows = flat(x);
+  at::Tensor rows = flat_rows(x);
   if (!on_tiles(rows, weight) || (bias.defined() && !bias.is_contiguous())) {
     return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
   }
@@ -94,7 +94,7 @@ at::Tensor linear_forward(const at::Tensor& x, const at::Tensor& weight, const a
 }
 
 void linear_forward_into(const at::Tensor& result, const at::Tensor& x, const at::Tensor& weight) {
-  if (on_tiles(x, weight) && fits(result)) return forward_on_tiles(result, x, weight, at::Tensor());
+  if (on_tiles(x, weight) && fits_tiles(result)) return forward_on_tiles(result, x, weight, at::Tensor());
   result.copy_(at::matmul(x, weight.t()));
 }
 

@@ -14,7 +14,7 @@ namespace {
 // Rows are cut into so many pieces at most, whatever the threads: the sums over rows keep their order.
 constexpr int64_t kPieces = 32;
 // About as many numbers as are worth a thread.
-constexpr int64_t kGrain = 16384;
+constexpr int64_t kNormGrain = 16384;
 
 const NormRows<float>& rows_of(InstructionSet set, float) {
   return pick(set, plain::kNormKernels, avx2::kNormKernels, avx512::kNormKernels).fp32;
@@ -57,7 +57,7 @@ AddedNorm norm_rows_forward(const at::Tensor& x, const at::Tensor& addend, const
                              width,
                              static_cast<float>(epsilon)};
     auto forward = rows_of(set, number).forward;
-    share_out(0, x.numel() / std::max<int64_t>(width, 1), std::max<int64_t>(1, kGrain / width),
+    share_out(0, x.numel() / std::max<int64_t>(width, 1), std::max<int64_t>(1, kNormGrain / width),
               [&](int64_t first, int64_t last) { forward(work, first, last); });
   });
   return result;
@@ -70,7 +70,7 @@ NormGradients norm_rows_backward(const at::Tensor& grad, const at::Tensor& x, co
   at::Tensor skipped = skip.defined() ? skip.contiguous() : skip;
   at::Tensor dx = at::empty_like(rows);
   int64_t width = x.size(-1), count = x.numel() / std::max<int64_t>(width, 1);
-  int64_t pieces = std::clamp<int64_t>(x.numel() / kGrain, 1, kPieces);
+  int64_t pieces = std::clamp<int64_t>(x.numel() / kNormGrain, 1, kPieces);
   auto wide = rows.options().dtype(at::kFloat);
   at::Tensor dweight = at::zeros({pieces, width}, wide);
   at::Tensor dbias = bias.defined() ? at::zeros({pieces, width}, wide) : at::Tensor();

@@ -12,7 +12,7 @@
 namespace sextant::trainer {
 namespace {
 
-constexpr int64_t kGrain = 16384;  // numbers that are worth a thread
+constexpr int64_t kRotaryGrain = 16384;  // numbers that are worth a thread
 
 void turn(InstructionSet set, const RotaryToken<float>& token) {
   pick(set, plain::kRotaryKernels, avx2::kRotaryKernels, avx512::kRotaryKernels).fp32(token);
@@ -32,7 +32,7 @@ at::Tensor rotate_tokens(const at::Tensor& x, const at::Tensor& table_rows, doub
   with_number(x, [&](auto number) {
     using Number = decltype(number);
     auto *from = memory_of<Number>(whole), *to = memory_of<Number>(turned);
-    int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, 2 * heads * half));
+    int64_t grain = std::max<int64_t>(1, kRotaryGrain / std::max<int64_t>(1, 2 * heads * half));
     share_out(0, batch * time, grain, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         turn(set, RotaryToken<Number>{from + i / time * whole.stride(0) + i % time * whole.stride(1),

@@ -12,7 +12,7 @@
 namespace sextant::trainer {
 namespace {
 
-constexpr int64_t kGrain = 16384;  // numbers that are worth a thread
+constexpr int64_t kSoftmaxGrain = 16384;  // numbers that are worth a thread
 
 const SoftmaxRow<float>& row_of(InstructionSet set, float) {
   return pick(set, plain::kSoftmaxKernels, avx2::kSoftmaxKernels, avx512::kSoftmaxKernels).fp32;
@@ -26,7 +26,7 @@ const SoftmaxRow<Bf16>& row_of(InstructionSet set, Bf16) {
 template <class Work>
 void each_row(const at::Tensor& logits, const Work& work) {
   expect(fits_simd(logits) && logits.dim() == 2 && logits.stride(1) == 1, "logits are [n, V] on a CPU");
-  int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(logits.size(1), 1));
+  int64_t grain = std::max<int64_t>(1, kSoftmaxGrain / std::max<int64_t>(logits.size(1), 1));
   share_out(0, logits.size(0), grain, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) work(row);
   });
