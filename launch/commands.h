@@ -10,6 +10,7 @@ namespace sextant::launch {
 void add_pretrain(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_score(CLI::App& app);
+void add_verify(CLI::App& app);
 void add_tokenizer(CLI::App& app);  // train, encode, decode, inspect
 void add_data(CLI::App& app);       // build, inspect
 void add_config(CLI::App& app);     // show, reference, schema

@@ -2,8 +2,10 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <thread>
@@ -21,6 +23,15 @@ int cores_allowed() {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
   return std::max(1, CPU_COUNT(&allowed));
+}
+
+// Bytes that this rank may count on: its GPU's, or its share of the machine's.
+double memory_of(at::Device device, int64_t ranks_on_machine) {
+  if (device.is_cuda()) {
+    return static_cast<double>(at::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).second);
+  }
+  double pages = static_cast<double>(::sysconf(_SC_PHYS_PAGES));
+  return pages * static_cast<double>(::sysconf(_SC_PAGESIZE)) / static_cast<double>(ranks_on_machine);
 }
 
 }  // namespace
@@ -53,6 +64,14 @@ at::Device choose_device(trainer::RunSettings::Device wanted, const parallel::Mp
   at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(session.local_rank().value() % gpus));
   c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(device);
   return device;
+}
+
+trainer::RankResources resources_of(parallel::Group& world, const parallel::MpiSession& session,
+                                    at::Device device) {
+  std::vector<double> least = parallel::reduce_numbers(
+      world, {memory_of(device, session.local_size()), static_cast<double>(session.local_size())},
+      parallel::Reduce::kMin);
+  return {world.size(), static_cast<int64_t>(least[1]), least[0]};
 }
 
 at::Device best_device() {

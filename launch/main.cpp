@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   sextant::launch::add_pretrain(app);
   sextant::launch::add_generate(app);
   sextant::launch::add_score(app);
+  sextant::launch::add_verify(app);
   sextant::launch::add_tokenizer(app);
   sextant::launch::add_data(app);
   sextant::launch::add_config(app);

@@ -12,20 +12,17 @@
 #include "launch/commands.h"
 #include "launch/machine.h"
 #include "launch/ranks.h"
+#include "launch/run_start.h"
 #include "launch/version.h"
 #include "parallel/agreement.h"
-#include "parallel/group_nccl.h"
 #include "trainer/assembly.h"
 #include "trainer/checkpoint/kept_files.h"
-#include "trainer/config/load.h"
-#include "trainer/config/rules.h"
 #include "trainer/config/yaml_writer.h"
 #include "trainer/host_memory.h"
 #include "trainer/metrics/peak_flops.h"
 #include "trainer/metrics/stop_signal.h"
 #include "trainer/model/flops.h"
 #include "trainer/model/initialise.h"
-#include "trainer/model/model_rules.h"
 #include "trainer/model/stages.h"
 #include "trainer/resume.h"
 #include "trainer/run_folder.h"
@@ -38,7 +35,7 @@ namespace {
 
 using parallel::Group;
 
-struct Options {
+struct PretrainOptions {
   std::string file;
   std::vector<std::string> overrides;
 };
@@ -46,20 +43,19 @@ struct Options {
 // One start of a pretraining run on one rank, built up in the order of the methods.
 class Pretraining {
  public:
-  Pretraining(trainer::Run config, const trainer::Origins& origins, parallel::MpiSession& session,
-              Group& world, const trainer::StopSignal& stop)
-      : config_(std::move(config)), origins_(origins), session_(session), world_(world), stop_(stop) {}
+  Pretraining(RunFile& run, parallel::MpiSession& session, Group& world, const trainer::StopSignal& stop)
+      : run_(run), config_(run.config), session_(session), world_(world), stop_(stop) {}
 
   int run() {
-    complete_config();
+    parallel::together(world_, [&] { device_ = choose_device(config_.run().device(), session_); });
+    tokenizer_.emplace(complete_run(run_, world_, resources_of(world_, session_, device_)));
     trainer::RunFolder folder(config_.run().folder(), world_);
     folder_ = &folder;
     session_.watch(config_.parallel().collective_timeout_seconds(), folder.path() / "ranks");
-    parallel::together(world_, [&] { device_ = choose_device(config_.run().device(), session_); });
     threads_ = share_out_threads(session_.local_size());
     open_data();
-    choose_carrier();
-    parallel::alike([&] { assembly_.emplace(config_, *carrier_, device_); });
+    carrier_.emplace(world_, device_, session_);
+    parallel::alike([&] { assembly_.emplace(config_, carrier_->group(), device_); });
     introduce();
     start_or_resume();
     return train();
@@ -74,27 +70,6 @@ class Pretraining {
     if (!first()) return;
     std::printf("%s\n", fmt::format(text, std::forward<Values>(values)...).c_str());
     std::fflush(stdout);
-  }
-
-  // The rules that need the world and the tokenizer, then every default.
-  void complete_config() {
-    parallel::together(world_, [&] {
-      trainer::check(trainer::complaints(config_, world_.size()), origins_);
-      tokenizer_.emplace(
-          data::Tokenizer::load(config_.data().tokenizer(), config_.data().tokenizer_pattern()));
-      trainer::fill_defaults(config_, tokenizer_->vocabulary());
-      trainer::check(trainer::complaints(config_, world_.size()), origins_);
-      trainer::check(trainer::vocabulary_complaints(config_.model(), tokenizer_->vocabulary()), origins_);
-    });
-  }
-
-  // What the mesh's groups talk by: NCCL where each rank has a GPU of its own; else MPI, which stages GPU
-  // tensors through the host.
-  void choose_carrier() {
-    carrier_ = &world_;
-    if (!device_.is_cuda() || parallel::nccl_obstacle(world_)) return;
-    nccl_ = parallel::nccl_group(world_, session_.watchdog());
-    carrier_ = nccl_.get();
   }
 
   void open_data() {
@@ -132,6 +107,7 @@ class Pretraining {
       say("pipeline: {}",
           trainer::pipeline_text(config_.model(), config_.parallel(), rows / config_.run().micro_batch()));
     }
+    if (!run_.layout_reason.empty()) say("layout: {}", run_.layout_reason);
     say("data: {} tokens, {} rows of {} in an epoch; the run trains on {} tokens, {:.2f} epochs",
         trainer::count_text(static_cast<double>(rows_->tokens())), rows_->rows_per_epoch(),
         config_.model().context(), trainer::count_text(static_cast<double>(run_tokens())),
@@ -252,15 +228,14 @@ class Pretraining {
     return 0;
   }
 
-  trainer::Run config_;
-  const trainer::Origins& origins_;
+  RunFile& run_;
+  const trainer::Run& config_;
   parallel::MpiSession& session_;
   Group& world_;
   const trainer::StopSignal& stop_;
   trainer::RunFolder* folder_ = nullptr;
   std::optional<data::Tokenizer> tokenizer_;
-  std::unique_ptr<Group> nccl_;
-  Group* carrier_ = nullptr;
+  std::optional<Carrier> carrier_;
   std::optional<trainer::Assembly> assembly_;
   at::Device device_{at::kCPU};
   int threads_ = 1;
@@ -272,23 +247,19 @@ class Pretraining {
   int64_t left_out_ = 0;
 };
 
-int pretrain(const Options& options) {
-  // Mistakes in the file are told before MPI starts: at once, and by one rank (see main).
-  trainer::Origins origins;
-  trainer::Run config = trainer::load_run(options.file, options.overrides, &origins);
-  trainer::check(trainer::adopt_model(config), origins);
-  trainer::check(trainer::complaints(config, 0), origins);
+int pretrain(const PretrainOptions& options) {
+  RunFile run = read_run(options.file, options.overrides);
   trainer::keep_host_memory();
   trainer::StopSignal stop;  // from here on a signal means: at the next step, in good order
   return run_on_ranks([&](parallel::MpiSession& session, Group& world) {
-    return Pretraining(config, origins, session, world, stop).run();
+    return Pretraining(run, session, world, stop).run();
   });
 }
 
 }  // namespace
 
 void add_pretrain(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PretrainOptions>();
   CLI::App* command =
       app.add_subcommand("pretrain", "Train a model on token shards; start it again to go on");
   command->add_option("file", options->file, "YAML file of the run")->required();

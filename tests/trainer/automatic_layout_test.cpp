@@ -1,0 +1,83 @@
+#include "trainer/automatic_layout.h"
+
+#include <gtest/gtest.h>
+
+#include "trainer/config/rules.h"
+
+namespace sextant::trainer {
+namespace {
+
+constexpr double kGib = 1 << 30;
+
+// A billion parameters: 15 GiB of state in fp32 and 2 GiB of activations.
+Run billion() {
+  Run run;
+  run.mutable_run()->set_global_batch(64);
+  run.mutable_run()->set_micro_batch(1);
+  run.mutable_model()->set_layers(16);
+  run.mutable_model()->set_width(2048);
+  run.mutable_model()->set_heads(16);
+  run.mutable_model()->set_context(1024);
+  fill_defaults(run, 50257);
+  return run;
+}
+
+parallel::MeshSettings chosen(const Run& run, int64_t ranks, int64_t on_machine, double gib) {
+  return choose_layout(run, {ranks, on_machine, gib * kGib}).mesh;
+}
+
+TEST(AutomaticLayout, CopiesTheModelWhereItFits) {
+  auto mesh = chosen(billion(), 8, 8, 64);
+  EXPECT_EQ(mesh.zero_stage(), 0);
+  EXPECT_EQ(mesh.tensor(), 1);
+  EXPECT_EQ(mesh.pipeline(), 1);
+}
+
+TEST(AutomaticLayout, ShardsNoMoreThanItMust) {
+  EXPECT_EQ(chosen(billion(), 8, 8, 16).zero_stage(), 1);
+  EXPECT_EQ(chosen(billion(), 8, 8, 10).zero_stage(), 2);
+  EXPECT_EQ(chosen(billion(), 8, 8, 10).tensor(), 1);
+  EXPECT_EQ(chosen(billion(), 8, 8, 5).tensor(), 4);
+}
+
+TEST(AutomaticLayout, SplitsTheModelWhereTheBatchLeavesRanksIdle) {
+  auto run = billion();
+  run.mutable_run()->set_global_batch(2);
+  auto mesh = chosen(run, 8, 8, 64);
+  EXPECT_EQ(mesh.tensor(), 4);
+  EXPECT_EQ(mesh.pipeline(), 1);
+  // Tensor parallelism stays inside a machine.
+  mesh = chosen(run, 8, 2, 64);
+  EXPECT_EQ(mesh.tensor(), 2);
+  EXPECT_EQ(mesh.pipeline(), 2);
+}
+
+TEST(AutomaticLayout, SaysWhatItChoseAndWhy) {
+  LayoutChoice choice = choose_layout(billion(), {8, 8, 16 * kGib});
+  EXPECT_NE(choice.reason.find("zero_stage=1"), std::string::npos) << choice.reason;
+  EXPECT_NE(choice.reason.find("data=8 zero_stage=0 tensor=1 pipeline=1 would take"), std::string::npos)
+      << choice.reason;
+  choice = choose_layout(billion(), {8, 8, 0.1 * kGib});
+  EXPECT_NE(choice.reason.find("more than"), std::string::npos) << choice.reason;
+}
+
+TEST(AutomaticLayout, IsForSettingsThatSayNothing) {
+  parallel::MeshSettings mesh;
+  EXPECT_TRUE(leaves_layout_open(mesh));
+  mesh.set_zero_stage(0);
+  EXPECT_FALSE(leaves_layout_open(mesh));
+}
+
+TEST(MemoryOfRank, CountsSixteenBytesAParameter) {
+  auto run = billion();
+  parallel::MeshSettings mesh;
+  double whole = memory_of_rank(run, mesh, 1).state;
+  EXPECT_NEAR(whole / 16, 1.0e9, 0.05e9);
+  mesh.set_zero_stage(3);
+  EXPECT_DOUBLE_EQ(memory_of_rank(run, mesh, 4).state, whole / 4);
+  mesh.set_zero_stage(1);
+  EXPECT_DOUBLE_EQ(memory_of_rank(run, mesh, 4).state, whole / 2 + whole / 8);
+}
+
+}  // namespace
+}  // namespace sextant::trainer

@@ -1,0 +1,142 @@
+#include "trainer/automatic_layout.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "trainer/model/model_rules.h"
+#include "trainer/model/transformer.h"
+
+namespace sextant::trainer {
+namespace {
+
+using parallel::MeshSettings;
+
+// A part of a machine's memory is never ours: the system, libraries, buffers under way.
+constexpr double kUsable = 0.8;
+
+struct ParameterBytes {
+  double weights, gradients, moments;
+};
+
+ParameterBytes bytes_of(NumericsSettings::Compute compute) {
+  switch (compute) {
+    case NumericsSettings::fp32:
+      return {4, 4, 8};
+    case NumericsSettings::bf16:
+      return {6, 4, 8};  // fp32 masters beside their bf16 copies
+    case NumericsSettings::fp64:
+      return {8, 8, 16};
+  }
+  return {4, 4, 8};
+}
+
+double activation_bytes(const Run& config, const MeshSettings& mesh) {
+  const ModelSettings& model = config.model();
+  double number = config.numerics().compute() == NumericsSettings::bf16   ? 2
+                  : config.numerics().compute() == NumericsSettings::fp64 ? 8
+                                                                          : 4;
+  double tokens = static_cast<double>(config.run().micro_batch()) * model.context() / mesh.context();
+  // 34 bytes a token and channel in 16 bits; only the block's input when all is recomputed.
+  double numbers_a_channel = config.numerics().recompute() == NumericsSettings::full        ? 1
+                             : config.numerics().recompute() == NumericsSettings::selective ? 11
+                                                                                            : 17;
+  double layers = static_cast<double>(model.layers()) / mesh.pipeline();
+  double in_flight = std::min<double>(mesh.pipeline(), static_cast<double>(config.run().global_batch()) /
+                                                           static_cast<double>(config.run().micro_batch()));
+  return tokens * model.width() * numbers_a_channel * number * layers * in_flight / mesh.tensor();
+}
+
+std::string gib(double bytes) {
+  return fmt::format("{:.2g} GiB", bytes / (1 << 30));
+}
+
+MeshSettings mesh_of(int64_t tensor, int64_t pipeline, int64_t zero) {
+  MeshSettings mesh;
+  mesh.set_tensor(static_cast<int32_t>(tensor));
+  mesh.set_pipeline(static_cast<int32_t>(pipeline));
+  mesh.set_zero_stage(static_cast<int32_t>(zero));
+  return mesh;
+}
+
+bool divides(int64_t part, int64_t whole) {
+  return part > 0 && whole % part == 0;
+}
+
+bool tensor_fits(const ModelSettings& model, int64_t tensor) {
+  bool heads = divides(tensor, model.heads()) &&
+               (divides(tensor, model.kv_heads()) || divides(model.kv_heads(), tensor));
+  return heads && divides(tensor, model.ffn_width()) && divides(tensor, model.vocabulary()) &&
+         divides(tensor, model.context());
+}
+
+// Those that could run, those with the least communication first.
+std::vector<MeshSettings> candidates(const Run& config, const RankResources& resources) {
+  std::vector<MeshSettings> found;
+  for (int64_t pipeline = 1; pipeline <= resources.ranks && pipeline <= config.model().layers(); ++pipeline) {
+    for (int64_t tensor = 1; tensor <= resources.ranks_on_machine; ++tensor) {
+      if (!divides(tensor * pipeline, resources.ranks) || !tensor_fits(config.model(), tensor)) continue;
+      int64_t data = resources.ranks / (tensor * pipeline);
+      if (!divides(data * config.run().micro_batch(), config.run().global_batch())) continue;
+      for (int64_t zero = 0; zero <= (data > 1 ? 2 : 0); ++zero)
+        found.push_back(mesh_of(tensor, pipeline, zero));
+    }
+  }
+  return found;
+}
+
+std::string text_of(const MeshSettings& mesh, int64_t ranks) {
+  return fmt::format("data={} zero_stage={} tensor={} pipeline={}",
+                     ranks / (int64_t{mesh.tensor()} * mesh.pipeline()), mesh.zero_stage(), mesh.tensor(),
+                     mesh.pipeline());
+}
+
+}  // namespace
+
+RankMemory memory_of_rank(const Run& config, const MeshSettings& mesh, int64_t ranks) {
+  ParameterBytes bytes = bytes_of(config.numerics().compute());
+  double split = static_cast<double>(mesh.tensor()) * mesh.pipeline();
+  double parameters = static_cast<double>(model_elements(config.model())) / split;
+  double data = std::max(1.0, static_cast<double>(ranks) / split / mesh.context());
+  auto shared = [&](double part, int stage) { return part / (mesh.zero_stage() >= stage ? data : 1); };
+  RankMemory memory;
+  memory.state =
+      parameters * (shared(bytes.weights, 3) + shared(bytes.gradients, 2) + shared(bytes.moments, 1));
+  memory.activations = activation_bytes(config, mesh);
+  return memory;
+}
+
+bool leaves_layout_open(const MeshSettings& mesh) {
+  return !mesh.has_data() && !mesh.has_tensor() && !mesh.has_pipeline() && !mesh.has_context() &&
+         !mesh.has_expert() && !mesh.has_zero_stage();
+}
+
+LayoutChoice choose_layout(const Run& config, const RankResources& resources) {
+  double room = resources.memory_bytes * kUsable;
+  std::vector<MeshSettings> all = candidates(config, resources);
+  if (all.empty()) return {mesh_of(1, 1, 0), "nothing else divides the batch and the model"};
+  std::optional<MeshSettings> too_large;
+  for (const MeshSettings& mesh : all) {
+    double need = memory_of_rank(config, mesh, resources.ranks).total();
+    if (room > 0 && need > room) {
+      if (!too_large) too_large = mesh;
+      continue;
+    }
+    std::string reason = fmt::format("{}: about {} a rank", text_of(mesh, resources.ranks), gib(need));
+    if (room > 0) reason += fmt::format(" of {} usable", gib(room));
+    if (too_large) {
+      reason += fmt::format("; {} would take {}", text_of(*too_large, resources.ranks),
+                            gib(memory_of_rank(config, *too_large, resources.ranks).total()));
+    }
+    return {mesh, reason};
+  }
+  const MeshSettings& last = all.back();
+  return {last, fmt::format("{}: about {} a rank, more than the {} usable; no layout of {} ranks takes less",
+                            text_of(last, resources.ranks),
+                            gib(memory_of_rank(config, last, resources.ranks).total()), gib(room),
+                            resources.ranks)};
+}
+
+}  // namespace sextant::trainer
