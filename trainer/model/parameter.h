@@ -18,6 +18,15 @@ enum class Initial { kNormal, kZeros, kOnes };
 // Norms and biases are not decayed.
 enum class Decay { kYes, kNo };
 
+// What the parameter is to update rules and to muP.
+enum class Role {
+  kHidden,     // a matrix from channels to channels; [E, out, in]: of each expert
+  kEmbedding,  // rows that are looked up
+  kOutput,     // from channels to the vocabulary
+  kRouter,     // from channels to experts
+  kVector,     // norms and biases
+};
+
 // One weight of the model, which knows its whole: name, logical shape and how the mesh cuts it.
 struct Parameter {
   std::string name;               // "blocks.3.attention.query.weight"
@@ -26,6 +35,8 @@ struct Parameter {
   Initial initial = Initial::kNormal;
   double initial_std = 0;
   Decay decay = Decay::kYes;
+  Role role = Role::kHidden;
+  double learning_rate_scale = 1;  // over the run's learning rate (trainer/model/mup)
 
   at::Tensor
       master;  // [local shape] fp32 (fp64 in fp64 runs): what the optimizer updates and checkpoints hold

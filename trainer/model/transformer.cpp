@@ -17,6 +17,7 @@
 #include "trainer/kernels/vocabulary_part.h"
 #include "trainer/model/layers.h"
 #include "trainer/model/model_rules.h"
+#include "trainer/model/mup.h"
 #include "trainer/model/rotary_frequencies.h"
 
 namespace sextant::trainer {
@@ -35,6 +36,11 @@ Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recomp
     : settings_(settings), recompute_(recompute), part_(std::move(part)), parameters_(precision, device) {
   if (part_.stages.empty()) part_.stages = {{0, settings_.layers()}};
   for (LayerRange range : part_.stages) add_stage(range);
+  for (Parameter* embedding : {embedding_, position_embedding_}) {
+    if (embedding != nullptr) embedding->role = Role::kEmbedding;
+  }
+  if (output_ != nullptr) output_->role = Role::kOutput;
+  for (const auto& parameter : parameters_) scale_by_mup(settings_, *parameter);
   // On the meta device a model is its shapes alone.
   if (settings_.kind() != ModelSettings::gpt2 && !device.is_meta()) {
     auto type = precision.compute == at::kDouble ? at::kDouble : at::kFloat;
@@ -147,7 +153,9 @@ at::Tensor Transformer::run_stage(const Stage& stage, at::Tensor x, AttentionInp
 }
 
 at::Tensor Transformer::final_norm(const at::Tensor& x) const {
-  return norm(x, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
+  at::Tensor y = norm(x, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
+  double multiplier = output_multiplier(settings_);
+  return multiplier == 1.0 ? y : y * multiplier;
 }
 
 at::Tensor Transformer::forward_stage(size_t stage, const at::Tensor& x, const Rows& rows,

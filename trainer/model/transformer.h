@@ -35,11 +35,11 @@ class Transformer {
   // result are whole, and once all stages have run the cache holds something.
   at::Tensor forward_stage(size_t stage, const at::Tensor& x, const Rows& rows, Cache* cache = nullptr) const;
 
-  // The last layer's channels after the final norm, [B, T, C], of a model whose stages are all here. Ranks
-  // that share the model call together, without gradient, for any T, and each gets the whole.
-  // tokens, positions [B, T] int64; documents [B, T] (undefined: each row is one document). With a cache,
-  // keys and values go to the slots of `positions`, and each query sees the slots up to its own; an empty
-  // cache is filled from position 0 on.
+  // The last layer's channels after the final norm (times muP's output multiplier), [B, T, C], of a model
+  // whose stages are all here. Ranks that share the model call together, without gradient, for any T, and
+  // each gets the whole. tokens, positions [B, T] int64; documents [B, T] (undefined: each row is one
+  // document). With a cache, keys and values go to the slots of `positions`, and each query sees the slots up
+  // to its own; an empty cache is filled from position 0 on.
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, const at::Tensor& documents,
                      Cache* cache = nullptr) const;
 
