@@ -9,6 +9,7 @@
 #include "trainer/model/model.pb.h"
 #include "trainer/model/parameter.h"
 #include "trainer/model/part.h"
+#include "trainer/model/unit_pass.h"
 #include "trainer/optimizer/optimizer.pb.h"
 #include "trainer/rows.h"
 
@@ -88,6 +89,7 @@ class Transformer {
   at::Tensor embed_tokens(const at::Tensor& tokens, TensorShare share) const;
   at::Tensor embed(const at::Tensor& tokens, const at::Tensor& positions, TensorShare share) const;
   at::Tensor run_stage(const Stage& stage, at::Tensor x, AttentionInputs& inputs, Cache* cache) const;
+  UnitPass pass_of(const Stage& stage, int64_t layer) const;
   at::Tensor run_block(const Block& block, const at::Tensor& x, const AttentionInputs& inputs) const;
   at::Tensor final_norm(const at::Tensor& x) const;
 };
