@@ -235,7 +235,8 @@ int64_t bytes_of(const std::vector<at::Tensor>& tensors) {
 // Weights, gradients and optimizer of a rank after a step.
 int64_t state_bytes(const Scene& scene, parallel::Group& world, Precision precision, int64_t stage) {
   auto model = scene.model(precision, NumericsSettings::none);
-  TrainStep step(*model, step_settings(scene, {stage, NumericsSettings::fast}), world);
+  Passes passes(*model);
+  TrainStep step(passes, step_settings(scene, {stage, NumericsSettings::fast}), world);
   Breakdown breakdown;
   step.run(Step(0), scene.batch(0, world.rank().value(), world.size()), 1, next_token_loss(7), breakdown);
   std::vector<at::Tensor> tensors;

@@ -52,6 +52,12 @@ ModelPart block_by_block(const ModelSettings& model) {
   return part;
 }
 
+// Lets a model of the same parameters compute with those of another one.
+void read_values_of(const Transformer& model, const Transformer& other) {
+  auto from = model.parameters().begin();
+  for (const auto& parameter : other.parameters()) parameter->value = (*from++)->value;
+}
+
 Activations activations_of(const Transformer& model, const Rows& rows) {
   at::NoGradGuard no_gradient;
   Activations all;
@@ -75,22 +81,25 @@ void measure(const Activations& now, const Activations& before, int64_t width, i
 
 void measure_width(const Run& run, const CoordinateCheck& check, std::vector<Coordinate>& found) {
   auto alone = parallel::single_rank_group();
-  Transformer model(run.model(), run.numerics().recompute(), precision_of(run.numerics().compute()), at::kCPU,
-                    block_by_block(run.model()));
+  Precision precision = precision_of(run.numerics().compute());
+  Transformer model(run.model(), run.numerics().recompute(), precision, at::kCPU);
+  Transformer seen(run.model(), run.numerics().recompute(), precision, at::kCPU, block_by_block(run.model()));
+  Passes passes(model);
   StepSettings settings;
   settings.optimizer = run.optimizer();
   settings.run_steps = run.run().steps();
-  TrainStep step(model, settings, *alone);
+  TrainStep step(passes, settings, *alone);
   initialise(model.parameters(), run.run().seed());
+  read_values_of(model, seen);
   data::Batch batch = random_batch(run, check.rows);
   Rows rows = rows_of(batch, 0, batch.rows, at::kCPU, model.context_cut());
   LossFunction loss = next_token_loss(run.numerics().loss_chunk());
   Breakdown breakdown;
-  Activations before = activations_of(model, rows);
+  Activations before = activations_of(seen, rows);
   measure(before, before, run.model().width(), 0, found);
   for (int64_t update = 1; update <= check.updates; ++update) {
     step.run(Step(update - 1), batch, check.rows, loss, breakdown);
-    measure(activations_of(model, rows), before, run.model().width(), update, found);
+    measure(activations_of(seen, rows), before, run.model().width(), update, found);
   }
 }
 
