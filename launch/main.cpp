@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   sextant::launch::add_config(app);
   sextant::launch::add_schedule(app);
   sextant::launch::add_completion(app);
+  sextant::launch::add_scaling(app);
   sextant::launch::add_checkpoint(app);
   try {
     app.parse(argc, argv);

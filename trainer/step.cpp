@@ -59,7 +59,7 @@ TrainStep::TrainStep(Passes& passes, const StepSettings& settings, parallel::Gro
       gradients_(values_of(model_.parameters()), weights_.layout(), weights_.holders(), rules_of(settings)),
       sinks_(sinks_of(gradients_, model_.parameters().size())),
       pieces_(weights_.pieces(gradients_)),
-      optimizer_(make_optimizer(settings.optimizer, pieces_)) {
+      optimizer_(make_optimizer(settings.optimizer, pieces_, model_.part().tensor)) {
   size_t i = 0;
   for (const auto& parameter : model_.parameters()) parameter->sink = &sinks_.sink(i++);
 }

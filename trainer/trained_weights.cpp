@@ -17,14 +17,15 @@ std::vector<parallel::HeldTensor> held_by(const ParameterList& parameters) {
 }
 
 parallel::BucketLayout layout_of(const ParameterList& parameters, const parallel::Holders& holders,
-                                 int64_t bucket_bytes) {
+                                 TrainedWeights::Sharding sharding) {
   std::vector<parallel::FlatTensor> tensors;
   for (const auto& parameter : parameters) {
     size_t set = holders.set_of(tensors.size());
     tensors.push_back({parameter->slice().shape, parameter->master.scalar_type(), parameter->master.device(),
-                       set, holders.group(set).size(), 0});
+                       set, holders.group(set).size(), parameter->unit});
   }
-  return {tensors, bucket_bytes};
+  return {tensors, sharding.bucket_bytes,
+          sharding.zero_stage >= 3 ? parallel::BucketEnd::kUnit : parallel::BucketEnd::kFull};
 }
 
 // The parameter's numbers in memory of the bucket's, of the same type.
@@ -38,13 +39,44 @@ at::Tensor moved(const at::Tensor& numbers, const at::Tensor& place) {
 TrainedWeights::TrainedWeights(const ParameterList& parameters, parallel::Group& world, Sharding sharding)
     : parameters_(parameters),
       holders_(world, held_by(parameters)),
-      layout_(layout_of(parameters, holders_, sharding.bucket_bytes)),
+      layout_(layout_of(parameters, holders_, sharding)),
       values_(layout_.count()),
       masters_(layout_.count()) {
   for (const auto& parameter : parameters) by_tensor_.push_back(parameter.get());
   if (sharding.zero_stage == 0) return;
+  if (sharding.zero_stage >= 3) {
+    units_ = std::make_unique<parallel::UnitValues>(layout_, holders_, parameters.precision().compute);
+    parameters_.set_unit_use(units_.get());
+  }
   for (size_t b = 0; b < layout_.count(); ++b) {
-    if (layout_.ranks(b) > 1) share_out(b);
+    if (layout_.ranks(b) == 1) continue;
+    comes_and_goes(b) ? keep_owned(b) : share_out(b);
+  }
+  if (units_ != nullptr) units_->refresh();
+}
+
+TrainedWeights::~TrainedWeights() {
+  if (units_ != nullptr) parameters_.set_unit_use(nullptr);
+}
+
+void TrainedWeights::keep_owned(size_t bucket) {
+  at::NoGradGuard no_gradient;
+  Range own = layout_.owned(bucket, holders_.group(layout_.set_of(bucket)).rank().value());
+  Precision precision = parameters_.precision();
+  bool apart = precision.compute != precision.master;
+  auto options = at::TensorOptions().dtype(precision.master).device(layout_.device(bucket));
+  if (apart) masters_[bucket] = at::zeros({own.elements()}, options);
+  for (size_t tensor : layout_.tensors_of(bucket)) {
+    Parameter& parameter = *by_tensor_[tensor];
+    Range part = layout_.part_of(tensor, own);
+    int64_t begin = part.elements() > 0 ? layout_.range_of(tensor).begin + part.begin - own.begin : 0;
+    auto keep = [&](const at::Tensor& whole, const at::Tensor& owned) {
+      owned.narrow(0, begin, part.elements()).copy_(whole.view({-1}).narrow(0, part.begin, part.elements()));
+    };
+    keep(parameter.value.detach(), units_->shard(bucket));
+    if (apart) keep(parameter.master, masters_[bucket]);
+    parameter.value = units_->value(tensor).requires_grad_(true);
+    parameter.master = at::Tensor();
   }
 }
 
@@ -99,7 +131,8 @@ std::vector<OwnedPiece> TrainedWeights::pieces(const parallel::GradientReducer& 
       piece.master = parameter.master.view({-1});
       if (apart) piece.value = parameter.value.detach().view({-1});
     } else {
-      at::Tensor value = in(values_[bucket], 0);
+      at::Tensor value =
+          comes_and_goes(bucket) ? in(units_->shard(bucket), own.begin) : in(values_[bucket], 0);
       piece.master = apart ? in(masters_[bucket], own.begin) : value;
       if (apart) piece.value = value;
     }
@@ -110,6 +143,7 @@ std::vector<OwnedPiece> TrainedWeights::pieces(const parallel::GradientReducer& 
 
 void TrainedWeights::gather_values() {
   at::NoGradGuard no_gradient;
+  if (units_ != nullptr) return units_->refresh();
   std::vector<std::unique_ptr<parallel::Work>> under_way;
   for (size_t set = 0; set < holders_.sets(); ++set) {
     for (size_t b = 0; b < layout_.count(); ++b) {

@@ -3,11 +3,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "parallel/bucket_layout.h"
 #include "parallel/gradient_reducer.h"
 #include "parallel/holders.h"
+#include "parallel/unit_values.h"
 #include "trainer/model/parameter.h"
 #include "trainer/optimizer/owned_piece.h"
 
@@ -19,6 +21,7 @@ namespace sextant::trainer {
 // Without it each rank owns all that it holds. With it values lie in flat buckets; a rank owns one range of
 // each bucket, and after an update the ranges are gathered. Masters of another type than the values stand for
 // the owned range only, so that Parameter::master is undefined then.
+// From stage 3 on the values come and go by unit (parallel/unit_values), and no master is whole.
 class TrainedWeights {
  public:
   struct Sharding {
@@ -27,12 +30,15 @@ class TrainedWeights {
   };
 
   // Moves the values (and masters) of the parameters into buckets where they are shared out. All ranks of
-  // `world` must call. The parameters must outlive this.
+  // `world` must call. The parameters must outlive this, and are not read any more once it is gone.
   TrainedWeights(const ParameterList& parameters, parallel::Group& world, Sharding sharding);
+  ~TrainedWeights();
+  TrainedWeights(const TrainedWeights&) = delete;
+  TrainedWeights& operator=(const TrainedWeights&) = delete;
 
   const parallel::BucketLayout& layout() const { return layout_; }
   const parallel::Holders& holders() const { return holders_; }
-  bool is_shared_out(size_t bucket) const { return values_[bucket].defined(); }
+  bool is_shared_out(size_t bucket) const { return values_[bucket].defined() || comes_and_goes(bucket); }
 
   // What this rank owns of each parameter, in the parameters' order, with its place in the reducer's sums.
   std::vector<OwnedPiece> pieces(const parallel::GradientReducer& gradients) const;
@@ -41,12 +47,15 @@ class TrainedWeights {
   void gather_values();
 
  private:
+  bool comes_and_goes(size_t bucket) const { return units_ != nullptr && units_->has(bucket); }
   void share_out(size_t bucket);
+  void keep_owned(size_t bucket);
 
   const ParameterList& parameters_;
   std::vector<Parameter*> by_tensor_;
   parallel::Holders holders_;
   parallel::BucketLayout layout_;
+  std::unique_ptr<parallel::UnitValues> units_;  // from stage 3 on
   std::vector<at::Tensor> values_;  // by bucket: [elements]; undefined: the parameters' own memory
   std::vector<at::Tensor>
       masters_;  // by bucket: [elements / ranks]; undefined: the values, or the parameters' own

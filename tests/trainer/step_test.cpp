@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "parallel/base/error.h"
 #include "parallel/group_threads.h"
 #include "tests/harness/golden_model.h"
@@ -94,8 +96,12 @@ Trained train_ten(const Scene& scene, parallel::Group& group, Precision precisio
     data::Batch batch = scene.batch(s, group.rank().value(), group.size());
     trained.reports.push_back(step.run(Step(s), batch, micro_batch, next_token_loss(7), breakdown));
   }
-  for (const auto& parameter : model->parameters())
+  parallel::UnitUse* use = model->parameters().unit_use();
+  for (const auto& parameter : model->parameters()) {
+    if (use != nullptr) use->need(parameter->unit, parallel::UnitUse::kNone);
     trained.values.push_back(parameter->value.detach().clone());
+    if (use != nullptr) use->done(parameter->unit);
+  }
   for (const OwnedPiece& piece : step.pieces())
     trained.owned.push_back({piece.begin, piece.end, piece.master.clone()});
   return trained;
@@ -180,7 +186,7 @@ TEST(StepSplits, ShardingChangesNothing) {
   auto alone = parallel::single_rank_group();
   Trained reference = train_ten(scene, *alone, kDouble, NumericsSettings::none, 4);
   for (int64_t ranks : {1, 2, 4}) {
-    for (int64_t stage : {1, 2}) {
+    for (int64_t stage : {1, 2, 3}) {
       for (auto reduction : {NumericsSettings::fast, NumericsSettings::reproducible}) {
         parallel::run_ranks(ranks, [&](parallel::Group& world) {
           Trained split = train_ten(scene, world, kDouble, NumericsSettings::none, 1, {stage, reduction});
@@ -197,6 +203,65 @@ TEST(StepSplits, ShardingChangesNothing) {
   }
 }
 
+// Values that are here only while their unit computes, against values that are always here: under every
+// recompute setting, with tied embeddings, in several microbatches. The same sums; only the squares of the
+// norm are added in other groups.
+TEST(StepSplits, ValuesThatComeAndGoChangeNothing) {
+  for (const char* file : {"training_llama.json", "training_gpt2.json", "training_qwen3.json"}) {
+    Scene scene(file);
+    for (auto recompute : {NumericsSettings::none, NumericsSettings::selective, NumericsSettings::full}) {
+      parallel::run_ranks(2, [&](parallel::Group& world) {
+        Trained always = train_ten(scene, world, kDouble, recompute, 1, {2, NumericsSettings::fast});
+        Trained split = train_ten(scene, world, kDouble, recompute, 1, {3, NumericsSettings::fast});
+        EXPECT_LT(weight_difference(split, always), 1e-12)
+            << file << " recompute " << NumericsSettings::Recompute_Name(recompute);
+      });
+    }
+  }
+}
+
+// Bytes of distinct memory.
+int64_t bytes_of(const std::vector<at::Tensor>& tensors) {
+  std::map<const void*, int64_t> storages;
+  for (const at::Tensor& tensor : tensors) {
+    if (!tensor.defined()) continue;
+    storages[tensor.storage().unsafeGetStorageImpl()] = static_cast<int64_t>(tensor.storage().nbytes());
+  }
+  int64_t bytes = 0;
+  for (auto [storage, size] : storages) bytes += size;
+  return bytes;
+}
+
+// Weights, gradients and optimizer of a rank after a step.
+int64_t state_bytes(const Scene& scene, parallel::Group& world, Precision precision, int64_t stage) {
+  auto model = scene.model(precision, NumericsSettings::none);
+  Passes passes(*model);
+  TrainStep step(passes, step_settings(scene, {stage, NumericsSettings::fast}), world);
+  Breakdown breakdown;
+  step.run(Step(0), scene.batch(0, world.rank().value(), world.size()), 1, next_token_loss(7), breakdown);
+  std::vector<at::Tensor> tensors;
+  for (const OwnedPiece& piece : step.pieces()) {
+    tensors.insert(tensors.end(), {piece.master, piece.grad, piece.value});
+  }
+  for (const StateTensor& tensor : step.optimizer().state()) tensors.push_back(tensor.tensor);
+  for (const auto& parameter : model->parameters()) {
+    tensors.insert(tensors.end(), {parameter->master, parameter->value});
+  }
+  return bytes_of(tensors);
+}
+
+TEST(StepMemory, StageThreeHoldsAShareOfEverything) {
+  Scene scene("training_llama.json");
+  for (Precision precision : {Precision{at::kFloat, at::kFloat}, Precision{at::kFloat, at::kBFloat16}}) {
+    parallel::run_ranks(4, [&](parallel::Group& world) {
+      auto whole = static_cast<double>(state_bytes(scene, world, precision, 0));
+      auto share = static_cast<double>(state_bytes(scene, world, precision, 3));
+      // A quarter, and what pads the tiny model's buckets.
+      EXPECT_LT(share, 0.35 * whole);
+    });
+  }
+}
+
 // The promise of numerics.reduction=reproducible: not close, equal.
 TEST(StepReproducible, RanksShardingAndAccumulationGiveTheSameBits) {
   Scene scene("training_llama.json");
@@ -205,7 +270,7 @@ TEST(StepReproducible, RanksShardingAndAccumulationGiveTheSameBits) {
     Sums sums{0, NumericsSettings::reproducible};
     Trained reference = train_ten(scene, *alone, precision, NumericsSettings::none, 1, sums);
     for (int64_t ranks : {1, 2, 4}) {
-      for (int64_t stage : {0, 1, 2}) {
+      for (int64_t stage : {0, 1, 2, 3}) {
         parallel::run_ranks(ranks, [&](parallel::Group& world) {
           Trained split =
               train_ten(scene, world, precision, NumericsSettings::none, 1, {stage, sums.reduction});

@@ -16,8 +16,9 @@ struct ExportSettings {
 
 // Writes the checkpoint's model as a Hugging Face folder that transformers loads: config.json,
 // model.safetensors or numbered shards with their index, and the files that the checkpoint keeps (tokenizer,
-// chat template, generation settings). One tensor is in memory at a time. `folder` must not exist or be
-// empty. Throws Error(kInput) when no architecture of transformers computes this model.
+// chat template, generation settings). The multipliers of muP go into the weights. One tensor is in memory at
+// a time. `folder` must not exist or be empty. Throws Error(kInput) when no architecture of transformers
+// computes this model.
 void export_hugging_face(const CheckpointReader& checkpoint, const ExportSettings& settings,
                          const std::filesystem::path& folder);
 

@@ -12,6 +12,7 @@
 #include "trainer/checkpoint/hugging_face_config.h"
 #include "trainer/checkpoint/kept_files.h"
 #include "trainer/checkpoint/safetensors.h"
+#include "trainer/model/mup.h"
 
 namespace sextant::trainer {
 namespace {
@@ -45,7 +46,9 @@ std::vector<Outgoing> outgoing_tensors(const std::vector<Correspondence>& places
 at::Tensor gathered(const CheckpointReader& checkpoint, const Outgoing& outgoing, at::ScalarType type) {
   std::vector<at::Tensor> parts;
   for (const std::string& name : outgoing.place.names) {
-    parts.push_back(checkpoint.read_whole("weights/" + name).to(type));
+    double multiplier = folded_multiplier(checkpoint.manifest().config().model(), name);
+    at::Tensor part = checkpoint.read_whole("weights/" + name);
+    parts.push_back((multiplier == 1.0 ? part : part * multiplier).to(type));
   }
   at::Tensor whole = parts.size() == 1 ? parts[0] : at::cat(parts);
   if (outgoing.place.lying == Lying::kTransposed && whole.dim() == 2) whole = whole.t();

@@ -172,12 +172,6 @@ std::vector<Complaint> unsupported_complaints(const Run& run) {
                           what, key)});
   };
   one_only("parallel.expert", "experts", mesh.expert());
-  if (mesh.zero_stage() > 2) {
-    found.push_back({"parallel.zero_stage",
-                     fmt::format("{} is not available in this version, where every data rank holds the whole "
-                                 "weights; set parallel.zero_stage=2",
-                                 mesh.zero_stage())});
-  }
   return found;
 }
 

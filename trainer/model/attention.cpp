@@ -11,6 +11,7 @@
 #include "trainer/kernels/ulysses_attention.h"
 #include "trainer/model/layers.h"
 #include "trainer/model/model_rules.h"
+#include "trainer/model/mup.h"
 
 namespace sextant::trainer {
 namespace {
@@ -35,7 +36,9 @@ at::Tensor mix(const at::Tensor& query, const at::Tensor& key, const at::Tensor&
 
 Attention::Attention(const ModelSettings& settings, const std::string& name, ParameterList& parameters,
                      parallel::Group* tensor)
-    : head_width_(head_width(settings)), epsilon_(settings.norm_epsilon()) {
+    : head_width_(head_width(settings)),
+      epsilon_(settings.norm_epsilon()),
+      query_multiplier_(query_multiplier(settings)) {
   int64_t width = settings.width(), ranks = tensor == nullptr ? 1 : tensor->size();
   int64_t query_width = settings.heads() * head_width_, key_width = settings.kv_heads() * head_width_;
   int64_t key_parts = std::min<int64_t>(ranks, settings.kv_heads());
@@ -78,6 +81,7 @@ at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs
     query = rotary(query, inputs.rotary_rows);
     key = rotary(key, inputs.rotary_rows);
   }
+  if (query_multiplier_ != 1.0) query = query * query_multiplier_;
   at::Tensor mixed =
       mix(query, key, value, inputs).reshape({batch, time, heads_ * head_width_});  // [B, T, H D]
   return linear(mixed, linear_of(*output_, output_bias_), inputs.share);

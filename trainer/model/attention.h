@@ -44,6 +44,7 @@ class Attention {
  private:
   int64_t heads_, kv_heads_, head_width_;  // heads: of this rank
   double epsilon_;
+  double query_multiplier_;  // of muP
   Parameter *norm_weight_, *norm_bias_ = nullptr;
   Parameter *query_, *key_, *value_, *output_;
   Parameter *query_bias_ = nullptr, *key_bias_ = nullptr, *value_bias_ = nullptr, *output_bias_ = nullptr;

@@ -15,6 +15,7 @@ Parameter& undecayed(ParameterList& parameters, const std::string& name, int64_t
   described.placement = std::move(placement);
   described.initial = initial;
   described.decay = Decay::kNo;
+  described.role = Role::kVector;
   return parameters.add(std::move(described));
 }
 

@@ -9,6 +9,7 @@
 
 #include "parallel/gradient_sink.h"
 #include "parallel/placement.h"
+#include "parallel/unit_use.h"
 
 namespace sextant::trainer {
 
@@ -18,6 +19,15 @@ enum class Initial { kNormal, kZeros, kOnes };
 // Norms and biases are not decayed.
 enum class Decay { kYes, kNo };
 
+// What the parameter is to update rules and to muP.
+enum class Role {
+  kHidden,     // a matrix from channels to channels; [E, out, in]: of each expert
+  kEmbedding,  // rows that are looked up
+  kOutput,     // from channels to the vocabulary
+  kRouter,     // from channels to experts
+  kVector,     // norms and biases
+};
+
 // One weight of the model, which knows its whole: name, logical shape and how the mesh cuts it.
 struct Parameter {
   std::string name;               // "blocks.3.attention.query.weight"
@@ -26,6 +36,9 @@ struct Parameter {
   Initial initial = Initial::kNormal;
   double initial_std = 0;
   Decay decay = Decay::kYes;
+  Role role = Role::kHidden;
+  double learning_rate_scale = 1;  // over the run's learning rate (trainer/model/mup)
+  int64_t unit = 0;                // weights of a unit are read together: an embedding, a block, a head
 
   at::Tensor
       master;  // [local shape] fp32 (fp64 in fp64 runs): what the optimizer updates and checkpoints hold
@@ -56,6 +69,10 @@ class ParameterList {
   // Numbers in the whole model.
   int64_t elements() const;
   Precision precision() const { return precision_; }
+  // Who is told when the values of a unit are read: whoever lets them come and go sets itself, as sinks are
+  // set; null: they are always here.
+  parallel::UnitUse* unit_use() const { return unit_use_; }
+  void set_unit_use(parallel::UnitUse* use) const { unit_use_ = use; }
   at::Device device() const { return device_; }
 
   // Copies masters into values where these are of another type. After each change of masters.
@@ -65,6 +82,7 @@ class ParameterList {
   Precision precision_;
   at::Device device_;
   std::vector<std::unique_ptr<Parameter>> parameters_;
+  mutable parallel::UnitUse* unit_use_ = nullptr;
 };
 
 }  // namespace sextant::trainer

@@ -17,7 +17,9 @@
 #include "trainer/kernels/vocabulary_part.h"
 #include "trainer/model/layers.h"
 #include "trainer/model/model_rules.h"
+#include "trainer/model/mup.h"
 #include "trainer/model/rotary_frequencies.h"
+#include "trainer/model/unit_pass.h"
 
 namespace sextant::trainer {
 namespace {
@@ -28,6 +30,21 @@ at::Tensor own_shard(const at::Tensor& x, const parallel::Group& tensor) {
   return x.narrow(1, tensor.rank().value() * time, time);
 }
 
+using parallel::UnitUse;
+
+// What is read together: the embedding, each block, the head behind the last one.
+constexpr int64_t kEmbeddingUnit = 0;
+
+int64_t unit_of(int64_t layer) {
+  return layer + 1;
+}
+
+// Of all parameters from `first` on.
+void set_unit(const ParameterList& parameters, size_t first, int64_t unit) {
+  auto each = parameters.begin() + static_cast<std::ptrdiff_t>(first);
+  for (; each != parameters.end(); ++each) (*each)->unit = unit;
+}
+
 }  // namespace
 
 Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recompute recompute,
@@ -35,6 +52,11 @@ Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recomp
     : settings_(settings), recompute_(recompute), part_(std::move(part)), parameters_(precision, device) {
   if (part_.stages.empty()) part_.stages = {{0, settings_.layers()}};
   for (LayerRange range : part_.stages) add_stage(range);
+  for (Parameter* embedding : {embedding_, position_embedding_}) {
+    if (embedding != nullptr) embedding->role = Role::kEmbedding;
+  }
+  if (output_ != nullptr) output_->role = Role::kOutput;
+  for (const auto& parameter : parameters_) scale_by_mup(settings_, *parameter);
   // On the meta device a model is its shapes alone.
   if (settings_.kind() != ModelSettings::gpt2 && !device.is_meta()) {
     auto type = precision.compute == at::kDouble ? at::kDouble : at::kFloat;
@@ -56,12 +78,15 @@ void Transformer::add_stage(LayerRange range) {
           &build.matrix("position_embedding.weight", settings_.context(), settings_.width());
   }
   for (int64_t layer = range.first; layer < range.last; ++layer) {
+    size_t before = parameters_.size();
     std::string name = fmt::format("blocks.{}", layer);
     stage.blocks.push_back({Attention(settings_, name + ".attention", parameters_, part_.tensor),
                             FeedForward(settings_, name + ".feed_forward", parameters_, part_.tensor)});
+    set_unit(parameters_, before, unit_of(layer));
   }
   stages_.push_back(std::move(stage));
   if (range.last != settings_.layers()) return;
+  size_t before_head = parameters_.size();
   final_norm_ = &build.norm("final_norm.weight", settings_.width());
   if (gpt2) final_norm_bias_ = &build.bias("final_norm.bias", settings_.width());
   if (!settings_.tied_embeddings()) {
@@ -70,6 +95,7 @@ void Transformer::add_stage(LayerRange range) {
     // The first stage's embedding once more: both hold it, and its gradient is the sum of theirs.
     output_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width(), rows);
   }
+  set_unit(parameters_, before_head, unit_of(settings_.layers()));
 }
 
 at::Tensor Transformer::run_block(const Block& block, const at::Tensor& x,
@@ -130,10 +156,22 @@ at::Tensor Transformer::embed_tokens(const at::Tensor& tokens, TensorShare share
 
 at::Tensor Transformer::embed(const at::Tensor& tokens, const at::Tensor& positions,
                               TensorShare share) const {
+  UnitUse* use = parameters_.unit_use();
+  if (use != nullptr) use->need(kEmbeddingUnit, unit_of(0));
   at::Tensor x = embed_tokens(tokens, share);  // [B, T, C], a shard of it [B, T/tp, C]
-  if (position_embedding_ == nullptr) return x;
-  at::Tensor here = share.in_shards() ? own_shard(positions, *share.group) : positions;
-  return x + embedding(position_embedding_->value, here, position_embedding_->sink);
+  if (position_embedding_ != nullptr) {
+    at::Tensor here = share.in_shards() ? own_shard(positions, *share.group) : positions;
+    x = x + embedding(position_embedding_->value, here, position_embedding_->sink);
+  }
+  if (use != nullptr) use->done(kEmbeddingUnit);  // backward does not read it
+  return x;
+}
+
+UnitPass Transformer::pass_of(const Stage& stage, int64_t layer) const {
+  UnitPass pass{parameters_.unit_use(), unit_of(layer)};
+  if (layer > stage.range.first) pass.before = pass.unit - 1;
+  if (layer + 1 < stage.range.last || layer + 1 == settings_.layers()) pass.after = pass.unit + 1;
+  return pass;
 }
 
 at::Tensor Transformer::run_stage(const Stage& stage, at::Tensor x, AttentionInputs& inputs,
@@ -141,13 +179,19 @@ at::Tensor Transformer::run_stage(const Stage& stage, at::Tensor x, AttentionInp
   for (size_t i = 0; i < stage.blocks.size(); ++i) {
     auto layer = static_cast<size_t>(stage.range.first) + i;
     inputs.cache = cache != nullptr ? &cache->layers[layer] : nullptr;
-    x = run_block(stage.blocks[i], x, inputs);
+    UnitPass pass = pass_of(stage, stage.range.first + static_cast<int64_t>(i));
+    x = pass.leave(run_block(stage.blocks[i], pass.enter(x), inputs));
   }
   return x;
 }
 
 at::Tensor Transformer::final_norm(const at::Tensor& x) const {
-  return norm(x, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
+  std::vector<int64_t> units{unit_of(settings_.layers())};
+  if (output_ == nullptr) units.push_back(kEmbeddingUnit);
+  at::Tensor entered = enter_last(x, parameters_.unit_use(), units);
+  at::Tensor y = norm(entered, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
+  double multiplier = output_multiplier(settings_);
+  return multiplier == 1.0 ? y : y * multiplier;
 }
 
 at::Tensor Transformer::forward_stage(size_t stage, const at::Tensor& x, const Rows& rows,

@@ -9,6 +9,7 @@
 #include "trainer/model/model.pb.h"
 #include "trainer/model/parameter.h"
 #include "trainer/model/part.h"
+#include "trainer/model/unit_pass.h"
 #include "trainer/optimizer/optimizer.pb.h"
 #include "trainer/rows.h"
 
@@ -35,11 +36,11 @@ class Transformer {
   // result are whole, and once all stages have run the cache holds something.
   at::Tensor forward_stage(size_t stage, const at::Tensor& x, const Rows& rows, Cache* cache = nullptr) const;
 
-  // The last layer's channels after the final norm, [B, T, C], of a model whose stages are all here. Ranks
-  // that share the model call together, without gradient, for any T, and each gets the whole.
-  // tokens, positions [B, T] int64; documents [B, T] (undefined: each row is one document). With a cache,
-  // keys and values go to the slots of `positions`, and each query sees the slots up to its own; an empty
-  // cache is filled from position 0 on.
+  // The last layer's channels after the final norm (times muP's output multiplier), [B, T, C], of a model
+  // whose stages are all here. Ranks that share the model call together, without gradient, for any T, and
+  // each gets the whole. tokens, positions [B, T] int64; documents [B, T] (undefined: each row is one
+  // document). With a cache, keys and values go to the slots of `positions`, and each query sees the slots up
+  // to its own; an empty cache is filled from position 0 on.
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, const at::Tensor& documents,
                      Cache* cache = nullptr) const;
 
@@ -88,6 +89,7 @@ class Transformer {
   at::Tensor embed_tokens(const at::Tensor& tokens, TensorShare share) const;
   at::Tensor embed(const at::Tensor& tokens, const at::Tensor& positions, TensorShare share) const;
   at::Tensor run_stage(const Stage& stage, at::Tensor x, AttentionInputs& inputs, Cache* cache) const;
+  UnitPass pass_of(const Stage& stage, int64_t layer) const;
   at::Tensor run_block(const Block& block, const at::Tensor& x, const AttentionInputs& inputs) const;
   at::Tensor final_norm(const at::Tensor& x) const;
 };

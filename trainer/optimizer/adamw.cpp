@@ -8,20 +8,29 @@
 namespace sextant::trainer {
 
 AdamW::AdamW(const OptimizerSettings& settings, std::vector<OwnedPiece> pieces) : settings_(settings) {
-  groups_ = {{settings.weight_decay(), {}, {}, {}}, {0.0, {}, {}, {}}};
   for (OwnedPiece& piece : pieces) {
-    DecayGroup& group = groups_[piece.parameter->decay == Decay::kYes ? 0 : 1];
+    RateGroup& group = group_of(*piece.parameter);
     group.first_moments.push_back(at::zeros_like(piece.master));
     group.second_moments.push_back(at::zeros_like(piece.master));
     group.pieces.push_back(std::move(piece));
   }
 }
 
+AdamW::RateGroup& AdamW::group_of(const Parameter& parameter) {
+  double scale = parameter.learning_rate_scale;
+  // The kernels multiply decay with the scaled learning rate.
+  double decay = parameter.decay == Decay::kYes ? settings_.weight_decay() / scale : 0.0;
+  for (RateGroup& group : groups_) {
+    if (group.learning_rate_scale == scale && group.weight_decay == decay) return group;
+  }
+  groups_.push_back({scale, decay, {}, {}, {}});
+  return groups_.back();
+}
+
 void AdamW::update(double learning_rate, double gradient_scale) {
   at::NoGradGuard no_gradient;
   ++updates_;
-  for (DecayGroup& group : groups_) {
-    if (group.pieces.empty()) continue;
+  for (RateGroup& group : groups_) {
     std::vector<AdamWTensors> tensors;
     for (size_t i = 0; i < group.pieces.size(); ++i) {
       const OwnedPiece& piece = group.pieces[i];
@@ -29,16 +38,16 @@ void AdamW::update(double learning_rate, double gradient_scale) {
           {piece.master, piece.grad, group.first_moments[i], group.second_moments[i], piece.value});
     }
     if (fits_adamw(tensors)) {
-      AdamWConstants constants{learning_rate, settings_.beta1(), settings_.beta2(), group.weight_decay,
-                               settings_.epsilon()};
+      AdamWConstants constants{learning_rate * group.learning_rate_scale, settings_.beta1(),
+                               settings_.beta2(), group.weight_decay, settings_.epsilon()};
       adamw(tensors, constants, updates_, gradient_scale);
     } else {
-      update_through_aten(group, learning_rate, gradient_scale);
+      update_through_aten(group, learning_rate * group.learning_rate_scale, gradient_scale);
     }
   }
 }
 
-void AdamW::update_through_aten(DecayGroup& group, double learning_rate, double gradient_scale) {
+void AdamW::update_through_aten(RateGroup& group, double learning_rate, double gradient_scale) {
   std::vector<at::Tensor> masters, grads;
   for (const OwnedPiece& piece : group.pieces) {
     masters.push_back(piece.master);
@@ -60,7 +69,7 @@ std::vector<StateTensor> AdamW::state() const {
   auto append = [&](std::vector<StateTensor> boxes) {
     for (StateTensor& box : boxes) tensors.push_back(std::move(box));
   };
-  for (const DecayGroup& group : groups_) {
+  for (const RateGroup& group : groups_) {
     for (size_t i = 0; i < group.pieces.size(); ++i) {
       append(state_beside(group.pieces[i], "first_moment", group.first_moments[i]));
       append(state_beside(group.pieces[i], "second_moment", group.second_moments[i]));

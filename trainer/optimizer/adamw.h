@@ -12,7 +12,8 @@ namespace sextant::trainer {
 // rate):
 //   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
 //   w = w - lr decay w - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
-// in one pass over memory. Parameters with Decay::kNo are not decayed. fp32 masters on a CPU go through
+// in one pass over memory. Parameters with Decay::kNo are not decayed; a learning-rate scale of a parameter
+// (trainer/model/mup) multiplies the second lr alone. fp32 masters on a CPU go through
 // trainer/kernels/adamw, others through ATen's fused kernel. Element by element: a piece is updated as the
 // whole would be.
 class AdamW : public Optimizer {
@@ -24,15 +25,17 @@ class AdamW : public Optimizer {
   std::vector<StateTensor> state() const override;
 
  private:
-  struct DecayGroup {
-    double weight_decay;
+  // Pieces with the same rates.
+  struct RateGroup {
+    double learning_rate_scale, weight_decay;
     std::vector<OwnedPiece> pieces;
     std::vector<at::Tensor> first_moments, second_moments;  // [piece's elements]
   };
-  void update_through_aten(DecayGroup& group, double learning_rate, double gradient_scale);
+  RateGroup& group_of(const Parameter& parameter);
+  void update_through_aten(RateGroup& group, double learning_rate, double gradient_scale);
 
   OptimizerSettings settings_;
-  std::vector<DecayGroup> groups_;
+  std::vector<RateGroup> groups_;
 };
 
 }  // namespace sextant::trainer

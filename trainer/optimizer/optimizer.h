@@ -30,7 +30,10 @@ class Optimizer {
   int64_t updates_ = 0;
 };
 
-// The rule that the settings name.
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerSettings& settings, std::vector<OwnedPiece> pieces);
+// The rule that the settings name. `tensor`: the ranks that hold the other slices of what is cut over the
+// tensor axis; null: one. All ranks that hold parts of the model must call together, with their pieces in the
+// same order.
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerSettings& settings, std::vector<OwnedPiece> pieces,
+                                          parallel::Group* tensor = nullptr);
 
 }  // namespace sextant::trainer

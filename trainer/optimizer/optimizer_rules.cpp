@@ -24,6 +24,7 @@ std::vector<Complaint> optimizer_complaints(const OptimizerSettings& optimizer, 
 void fill_optimizer_defaults(OptimizerSettings& optimizer, int64_t steps) {
   if (!optimizer.has_warmup_steps()) optimizer.set_warmup_steps(steps / 50);
   if (!optimizer.has_decay_steps()) optimizer.set_decay_steps(steps / 5);
+  if (!optimizer.has_adamw_learning_rate()) optimizer.set_adamw_learning_rate(optimizer.learning_rate());
 }
 
 }  // namespace sextant::trainer

@@ -12,7 +12,8 @@ namespace sextant::trainer {
 // after fill_optimizer_defaults.
 std::vector<Complaint> optimizer_complaints(const OptimizerSettings& optimizer, int64_t steps);
 
-// Sets warmup_steps (2 % of the steps) and decay_steps (20 %) where they were left out.
+// Sets warmup_steps (2 % of the steps), decay_steps (20 %) and adamw_learning_rate (learning_rate) where they
+// were left out.
 void fill_optimizer_defaults(OptimizerSettings& optimizer, int64_t steps);
 
 }  // namespace sextant::trainer

@@ -165,8 +165,6 @@ TEST(Rules, WhatThisVersionCanNotRunIsNamed) {
     EXPECT_TRUE(holds(text, std::string("parallel.") + axis + ": 2 is not available in this version"))
         << text;
   }
-  EXPECT_TRUE(
-      holds(refused("parallel: {zero_stage: 3}"), "x.yaml:2:24: parallel.zero_stage: 3 is not available"));
 }
 
 TEST(Rules, ReproducibleSumsHaveRoomForSoMany) {
