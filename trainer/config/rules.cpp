@@ -141,6 +141,22 @@ std::vector<Complaint> reduction_complaints(const Run& run) {
                        kMost, settings.global_batch(), settings.micro_batch(), numbers)}};
 }
 
+// Between the model's experts and the ranks that share them.
+std::vector<Complaint> expert_complaints(const Run& run) {
+  int64_t ranks = run.parallel().expert(), experts = run.model().experts().count();
+  if (ranks == 1 || (experts > 0 && experts % ranks == 0)) return {};
+  if (experts == 0) {
+    return {
+        {"parallel.expert",
+         fmt::format("{} ranks can not share the experts of a model that has none; set parallel.expert=1, or "
+                     "give model.experts.count",
+                     ranks)}};
+  }
+  return {
+      {"parallel.expert", fmt::format("{} ranks do not divide model.experts.count={}; set parallel.expert={}",
+                                      ranks, experts, std::gcd(ranks, experts))}};
+}
+
 void append(std::vector<Complaint>& all, std::vector<Complaint> some) {
   all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
 }
@@ -153,6 +169,7 @@ std::vector<Complaint> complaints(const Run& run, int64_t world_size) {
   append(all, optimizer_complaints(run.optimizer(), run.run().steps()));
   append(all, run_complaints(run.run()));
   append(all, data_complaints(run));
+  append(all, expert_complaints(run));
   append(all, mesh_complaints(run.parallel(), world_size));
   append(all, context_complaints(run));
   append(all, tensor_complaints(run.model(), run.parallel()));
