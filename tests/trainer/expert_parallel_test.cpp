@@ -75,7 +75,8 @@ struct Trained {
 Trained train_ten(const trainer::Run& config, parallel::Group& world, int64_t micro_batch) {
   Assembly assembly(config, world, at::kCPU);
   const ParameterList& parameters = assembly.model().parameters();
-  initialise(parameters, 3);
+  initialise(assembly.step().pieces(), 3);
+  assembly.step().refresh_values();
   int64_t slices = assembly.mesh().data().size(), slice = assembly.mesh().data().rank().value();
   Breakdown breakdown;
   Trained trained;
@@ -118,8 +119,7 @@ TEST(ExpertParallel, LayoutsEqualOneRank) {
     Trained wanted = alone(config, 1);
     EXPECT_GT(wanted.reports[0].loss - wanted.reports[9].loss, 0.1) << "it learns";
     EXPECT_GT(wanted.reports[0].expert_load, 1);
-    for (auto [data, expert] :
-         std::vector<std::pair<int64_t, int64_t>>{{2, 1}, {4, 1}}) {
+    for (auto [data, expert] : std::vector<std::pair<int64_t, int64_t>>{{2, 1}, {2, 2}, {4, 2}, {4, 4}}) {
       config.mutable_parallel()->set_data(data);
       config.mutable_parallel()->set_expert(expert);
       ASSERT_TRUE(complaints(config, data).empty());

@@ -123,9 +123,17 @@ std::vector<Complaint> data_complaints(const Run& run) {
   return found;
 }
 
-// Reproducible sums are integers of FixedPoint::kBits: only so many of them are sure to fit 63 bits.
+// Reproducible sums are integers of FixedPoint::kBits: only so many of them are sure to fit 63 bits. And what
+// they sum must belong to one microbatch, but an owner's product for an expert is over rows of several ranks.
 std::vector<Complaint> reduction_complaints(const Run& run) {
   if (run.numerics().reduction() != NumericsSettings::reproducible) return {};
+  if (run.parallel().expert() > 1) {
+    return {{"numerics.reduction",
+             fmt::format("reproducible sums are over the gradients of single microbatches, but "
+                         "parallel.expert={} joins rows of several ranks in one product; set "
+                         "parallel.expert=1, or numerics.reduction=fast",
+                         run.parallel().expert())}};
+  }
   constexpr double kMost = int64_t{1} << (63 - parallel::FixedPoint::kBits);
   const RunSettings& settings = run.run();
   auto microbatches = static_cast<double>(settings.global_batch() / settings.micro_batch());
@@ -182,13 +190,6 @@ std::vector<Complaint> complaints(const Run& run, int64_t world_size) {
 std::vector<Complaint> unsupported_complaints(const Run& run) {
   std::vector<Complaint> found;
   const MeshSettings& mesh = run.parallel();
-  auto one_only = [&](const char* key, const char* what, int64_t ranks) {
-    if (ranks == 1) return;
-    found.push_back(
-        {key, fmt::format("{} is not available in this version, which does not split {}; set {}=1", ranks,
-                          what, key)});
-  };
-  one_only("parallel.expert", "experts", mesh.expert());
   if (mesh.zero_stage() > 2) {
     found.push_back({"parallel.zero_stage",
                      fmt::format("{} is not available in this version, where every data rank holds the whole "

@@ -181,8 +181,8 @@ at::Tensor Transformer::forward_stage(size_t stage, const at::Tensor& x, const R
                                       Cache* cache) const {
   TensorShare share{part_.tensor, cache == nullptr ? Stream::kShards : Stream::kWhole};
   AttentionInputs inputs = inputs_of(rows.positions, rows.documents, cache, share);
-  at::Tensor y = run_stage(stages_[stage], embeds(stage) ? embed(rows.tokens, rows.positions, share) : x,
-                           inputs, cache);
+  at::Tensor y =
+      run_stage(stages_[stage], embeds(stage) ? embed(rows.tokens, rows.positions, share) : x, inputs, cache);
   return ends(stage) ? final_norm(y) : y;
 }
 

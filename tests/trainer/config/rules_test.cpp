@@ -160,11 +160,6 @@ TEST(Rules, TensorRanksShareTheModelEvenly) {
 }
 
 TEST(Rules, WhatThisVersionCanNotRunIsNamed) {
-  for (const char* axis : {"expert"}) {
-    std::string text = refused(kBatch + "parallel: {" + axis + ": 2}");
-    EXPECT_TRUE(holds(text, std::string("parallel.") + axis + ": 2 is not available in this version"))
-        << text;
-  }
   EXPECT_TRUE(
       holds(refused("parallel: {zero_stage: 3}"), "x.yaml:2:24: parallel.zero_stage: 3 is not available"));
 }
@@ -174,6 +169,14 @@ TEST(Rules, ReproducibleSumsHaveRoomForSoMany) {
   EXPECT_TRUE(holds(refused(many + "numerics: {reduction: reproducible}"),
                     "numerics.reduction: reproducible sums have room for 32768 gradients a step"));
   EXPECT_TRUE(complaints(run_of(with_needed(many)), 0).empty());
+}
+
+TEST(Rules, ReproducibleSumsAreNotOverSharedExperts) {
+  std::string text = kBatch + "model: {experts: {count: 8}}\nparallel: {data: 2, expert: 2}\n";
+  EXPECT_TRUE(holds(refused(text + "numerics: {reduction: reproducible}"),
+                    "parallel.expert=2 joins rows of several ranks in one product; set parallel.expert=1, or "
+                    "numerics.reduction=fast"));
+  EXPECT_TRUE(complaints(run_of(with_needed(text)), 2).empty());
 }
 
 TEST(Rules, ExpertsAndTheRanksThatShareThem) {
