@@ -96,9 +96,11 @@ class Pretraining {
     peak_flops_ = config_.run().has_peak_tflops()
                       ? config_.run().peak_tflops() * 1e12
                       : trainer::measured_peak_flops(parameters().precision().compute, device_);
-    say("{}: {} of {} parameters in {}, {} rank{} ({}), {} thread{} a rank, on {}", program_text(),
-        trainer::ModelSettings::Kind_Name(config_.model().kind()),
-        trainer::count_text(static_cast<double>(trainer::model_elements(config_.model()))),
+    double elements = static_cast<double>(trainer::model_elements(config_.model()));
+    double idle = static_cast<double>(trainer::idle_weights(config_.model()));
+    say("{}: {} of {} parameters{} in {}, {} rank{} ({}), {} thread{} a rank, on {}", program_text(),
+        trainer::ModelSettings::Kind_Name(config_.model().kind()), trainer::count_text(elements),
+        idle > 0 ? fmt::format(" ({} of them for each token)", trainer::count_text(elements - idle)) : "",
         trainer::NumericsSettings::Compute_Name(config_.numerics().compute()), world_.size(),
         world_.size() == 1 ? "" : "s", assembly_->mesh().layout_text(), threads_, threads_ == 1 ? "" : "s",
         device_.str());

@@ -8,6 +8,7 @@
 #include "parallel/base/error.h"
 #include "trainer/checkpoint/manifest.h"
 #include "trainer/checkpoint/step_folder.h"
+#include "trainer/model/model_rules.h"
 
 namespace sextant::trainer {
 namespace {
@@ -42,6 +43,7 @@ std::vector<Complaint> adopt_model(Run& config) {
   ModelSettings stored = read_manifest(folder / kManifestName).config().model();
   ModelSettings wanted = stored;
   wanted.MergeFrom(config.model());
+  copy_expert_training(wanted, stored);
   std::vector<Complaint> found;
   const auto* descriptor = ModelSettings::descriptor();
   for (int i = 0; i < descriptor->field_count(); ++i) {

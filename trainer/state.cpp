@@ -17,10 +17,16 @@ void read_all(const CheckpointReader& reader, std::vector<StateTensor> state) {
   for (StateTensor& tensor : state) reader.read(tensor);
 }
 
-std::vector<StateTensor> weights_state(const std::vector<OwnedPiece>& pieces) {
+std::vector<StateTensor> weights_state(const std::vector<OwnedPiece>& pieces,
+                                       const ParameterList& parameters) {
   std::vector<StateTensor> state;
   for (const OwnedPiece& piece : pieces) {
     for (StateTensor& box : weight_state(piece)) state.push_back(std::move(box));
+  }
+  for (const Buffer& buffer : parameters.buffers()) {
+    auto shape = buffer.numbers.sizes().vec();
+    parallel::Slice whole{std::vector<int64_t>(shape.size()), shape};
+    state.push_back({"weights/" + buffer.name, shape, whole, buffer.numbers});
   }
   return state;
 }
@@ -34,7 +40,7 @@ std::optional<int64_t> counter(const Manifest& manifest, const char* name) {
 }  // namespace
 
 std::vector<StateTensor> training_state(const TrainStep& step) {
-  auto state = weights_state(step.pieces());
+  auto state = weights_state(step.pieces(), step.model().parameters());
   for (StateTensor& tensor : step.optimizer().state()) state.push_back(std::move(tensor));
   return state;
 }
@@ -51,12 +57,12 @@ int64_t recorded_updates_left_out(const Manifest& manifest) {
 }
 
 void restore_weights(const CheckpointReader& reader, const ParameterList& parameters) {
-  read_all(reader, weights_state(whole_pieces(parameters)));
+  read_all(reader, weights_state(whole_pieces(parameters), parameters));
   parameters.refresh_values();
 }
 
 void restore_weights(const CheckpointReader& reader, const TrainStep& step) {
-  read_all(reader, weights_state(step.pieces()));
+  read_all(reader, weights_state(step.pieces(), step.model().parameters()));
 }
 
 void restore_training(const CheckpointReader& reader, TrainStep& step) {

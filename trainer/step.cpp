@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "parallel/base/error.h"
+#include "trainer/expert_balance.h"
 #include "trainer/gradient_norm.h"
 #include "trainer/kernels/fixed_point.h"
 #include "trainer/optimizer/clip.h"
@@ -76,6 +77,7 @@ void TrainStep::refresh_values() {
 TrainStep::Totals TrainStep::attempt(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                                      Breakdown& breakdown) {
   gradients_.set_point(quantum_.point());
+  clear_expert_loads(model_);
   gradients_.begin_step((batch.rows + micro_batch - 1) / micro_batch);
   // What passes do not spend on forward and backward, they wait for other stages.
   auto timer = breakdown.measure(TimeKind::kCommunication);
@@ -125,7 +127,9 @@ StepReport TrainStep::run(Step step, const data::Batch& batch, int64_t micro_bat
           : totals.largest;
   report.grad_norm = norm / totals.count;
   report.finite = std::isfinite(report.loss) && std::isfinite(report.grad_norm);
-  if (report.finite) update(report);
+  if (!report.finite) return report;
+  update(report);
+  report.expert_load = balance_experts(model_, world_);
   return report;
 }
 

@@ -25,7 +25,8 @@ struct StepReport {
   double count = 0;      // these positions
   double grad_norm = 0;  // of the mean loss's gradient, before clipping
   double learning_rate = 0;
-  bool finite = true;  // false: the update was left out, weights and optimizer are untouched
+  double expert_load = 0;  // see balance_experts; 0 for a dense model
+  bool finite = true;      // false: the update was left out, weights and optimizer are untouched
 };
 
 // How a step sums, shares out and updates.
@@ -49,6 +50,7 @@ class TrainStep {
   TrainStep(const TrainStep&) = delete;
   TrainStep& operator=(const TrainStep&) = delete;
 
+  const Transformer& model() const { return model_; }
   Optimizer& optimizer() { return *optimizer_; }
   const Optimizer& optimizer() const { return *optimizer_; }
   // What this rank owns of each parameter.

@@ -119,6 +119,7 @@ class TrainLoop {
     metrics.mfu = share_of_peak(metrics.tokens_per_second);
     metrics.valid_loss = held_out;
     metrics.skipped = run_.guard.in_a_row();
+    if (report.expert_load > 0) metrics.extra.emplace_back("expert_load", report.expert_load);
     auto memory = static_cast<double>(device_memory(run_.passes.model().parameters().device()));
     if (due) memory = parallel::reduce_numbers(run_.world, {memory}, parallel::Reduce::kMax)[0];
     metrics.memory_bytes = static_cast<int64_t>(memory);

@@ -51,6 +51,27 @@ MODELS = {
         "float32",
         None,
     ),
+    "mixtral": (
+        "mixtral",
+        SMALL | dict(num_local_experts=4, num_experts_per_tok=2, sliding_window=None, head_dim=4),
+        "float32",
+        "12KB",
+    ),
+    "qwen3_moe": (
+        "qwen3_moe",
+        SMALL
+        | dict(
+            head_dim=6,
+            num_hidden_layers=3,
+            num_experts=6,
+            num_experts_per_tok=3,
+            moe_intermediate_size=8,
+            norm_topk_prob=True,
+            mlp_only_layers=[0],
+        ),
+        "bfloat16",
+        None,
+    ),
     "qwen3": ("qwen3", SMALL | dict(head_dim=6, tie_word_embeddings=True), "float32", None),
 }
 TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"

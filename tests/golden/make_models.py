@@ -13,8 +13,10 @@ from reference import (
     LLAMA,
     LLAMA3,
     MISTRAL,
+    MIXTRAL,
     QWEN2,
     QWEN3,
+    QWEN3_MOE,
     build,
     fill,
     global_norm,
@@ -142,6 +144,52 @@ def make(name, about, model, starts=(None, None)):
     )
 
 
+def pressure(logits, per_token):
+    """Switch's balance loss of each row in each layer times its tokens, and the squared log-sum-exp; both sums."""
+    balance, z = 0.0, 0.0
+    for layer in logits:
+        rows = layer.reshape(ROWS, TIME, -1)
+        shares = rows.softmax(-1)
+        chosen = torch.zeros_like(shares).scatter(2, rows.topk(per_token, dim=-1).indices, 1.0)
+        f = chosen.sum(1) / (TIME * per_token)
+        balance = balance + (rows.shape[2] * f * shares.mean(1)).sum() * TIME
+        z = z + torch.logsumexp(rows, -1).square().sum()
+    return balance, z
+
+
+def make_balance(name, about, model):
+    """Gradients of the sum of losses with weights on balance and z-loss."""
+    table = parameter_table(model)
+    batch = make_batch(model["vocabulary"], (None, None))
+    weights = dict(balance_loss=0.3, z_loss=0.05)
+    with wide():
+        network = build(model)
+        fill(model, network, table)
+        seen = []
+        for layer in network.model.layers:
+            layer.block_sparse_moe.gate.register_forward_hook(lambda module, given, made: seen.append(made))
+        losses = token_losses(forward(network, batch), batch)
+        balance, z = pressure(seen, model["experts"]["per_token"])
+        (losses.sum() + weights["balance_loss"] * balance + weights["z_loss"] * z).backward()
+        grads = {n: g.clone() for n, g in gradients(model, network).items()}
+    write(
+        name,
+        dict(
+            about=about,
+            made_by=made_by(__file__),
+            formula=FORMULA,
+            model=model | dict(experts=model["experts"] | weights),
+            parameters=table,
+            batch=batch,
+            balance=balance.item(),
+            z=z.item(),
+            loss_sum=losses.sum().item(),
+            gradient_norm=global_norm(grads),
+            gradients={n: summary(g) for n, g in sorted(grads.items())},
+        ),
+    )
+
+
 def main():
     make("llama.json", "Llama: RMSNorm, rotary, grouped-query attention, SwiGLU", LLAMA)
     make("llama_tied.json", "Llama whose output layer is the embedding", LLAMA | dict(tied_embeddings=True))
@@ -161,6 +209,9 @@ def main():
     make("llama3.json", "Llama 3.1: scaled rotary frequencies; a bias on every linear layer", LLAMA3)
     make("mistral.json", "Mistral: sliding window of 5; rotary frequencies divided by 2", MISTRAL)
     make("mistral_documents.json", "The same with two documents in each row", MISTRAL, starts=(6, 11))
+    make("mixtral.json", "Mixtral: 2 of 4 experts in each layer", MIXTRAL)
+    make("qwen3_moe.json", "Qwen 3 MoE: 3 of 8 experts, weights as they are; the first layer dense", QWEN3_MOE)
+    make_balance("mixtral_balance.json", "Mixtral under load balancing in each row, and z-loss", MIXTRAL)
     make("gpt2.json", "GPT-2: LayerNorm, learned positions, GELU (tanh), biases, tied embeddings", GPT2)
 
 

@@ -18,10 +18,14 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
 )
 
 FOLDER = pathlib.Path(__file__).resolve().parent
@@ -91,6 +95,13 @@ LLAMA3 = LLAMA | dict(
     feed_forward_bias=True,
 )
 MISTRAL = LLAMA | dict(sliding_window=5, rotary_scaling=dict(kind="linear", factor=2.0))
+MIXTRAL = LLAMA | dict(experts=dict(count=4, per_token=2, ffn_width=48, normalise=True))
+# With this base no token's choice of experts is close: a small step changes none (see check_gradient).
+QWEN3_MOE = QWEN3 | dict(
+    layers=3,
+    rotary_base=5e4,
+    experts=dict(count=8, per_token=3, ffn_width=20, normalise=False, first_layer=1, every=1),
+)
 GPT2 = dict(
     kind="gpt2",
     vocabulary=64,
@@ -103,6 +114,11 @@ GPT2 = dict(
     norm_epsilon=1e-5,
     tied_embeddings=True,
 )
+
+
+def has_experts(model, layer):
+    experts = model.get("experts")
+    return experts is not None and layer >= experts.get("first_layer", 0)
 
 
 def shapes(model):
@@ -134,6 +150,13 @@ def shapes(model):
         if model.get("qk_norm"):
             result[block + "attention.query_norm.weight"] = [d]
             result[block + "attention.key_norm.weight"] = [d]
+        if has_experts(model, n):
+            e, hidden = model["experts"]["count"], model["experts"]["ffn_width"]
+            norm(block + "experts_norm", c)
+            result[block + "experts.router.weight"] = [e, c]
+            result[block + "experts.gate.weight"] = result[block + "experts.up.weight"] = [e, hidden, c]
+            result[block + "experts.down.weight"] = [e, c, hidden]
+            continue
         norm(block + "feed_forward_norm", c)
         if not gpt2:
             linear(block + "feed_forward.gate", f, c, "feed_forward_bias")
@@ -195,6 +218,8 @@ def build(model):
     )
     if "rotary_scaling" in model:
         settings["rope_scaling"] = rope_scaling(model["rotary_scaling"])
+    if "experts" in model:
+        return build_mixture(model, settings)
     if model.get("sliding_window"):
         config = MistralConfig(**settings, sliding_window=model["sliding_window"])
         return MistralForCausalLM(config).double().train()
@@ -205,6 +230,48 @@ def build(model):
         return Qwen2ForCausalLM(Qwen2Config(**settings)).double().train()
     settings |= dict(attention_bias=every_bias, mlp_bias=model.get("feed_forward_bias", False))
     return LlamaForCausalLM(LlamaConfig(**settings)).double().train()
+
+
+def build_mixture(model, settings):
+    experts = model["experts"]
+    settings |= dict(num_experts_per_tok=experts["per_token"])
+    if not model["qk_norm"]:
+        network = MixtralForCausalLM(MixtralConfig(**settings, num_local_experts=experts["count"]))
+        blocks = [layer.block_sparse_moe for layer in network.model.layers]
+    else:
+        config = Qwen3MoeConfig(
+            **settings,
+            num_experts=experts["count"],
+            moe_intermediate_size=experts["ffn_width"],
+            norm_topk_prob=experts["normalise"],
+            mlp_only_layers=list(range(experts["first_layer"])),
+        )
+        network = Qwen3MoeForCausalLM(config)
+        blocks = [layer.mlp for layer in network.model.layers[experts["first_layer"] :]]
+    network = network.double().train()
+    for block in blocks:
+        stack_experts(block.experts)
+    return network
+
+
+def stack_experts(experts):
+    """Puts each kind of the experts' matrices into one memory, so that one view shows them all."""
+    for name, _ in list(experts[0].named_children()):
+        if not hasattr(getattr(experts[0], name), "weight"):
+            continue
+        whole = torch.stack([getattr(expert, name).weight.detach() for expert in experts])
+        for expert, weight in zip(experts, whole):
+            getattr(expert, name).weight = torch.nn.Parameter(weight)
+
+
+def stacked(pieces):
+    """All experts' matrices as one tensor: a view where they lie in one memory. Gradients may be none."""
+    shape = next(piece.shape for piece in pieces if piece is not None)
+    size = math.prod(shape)
+    lie = [None if piece is None else piece.data_ptr() for piece in pieces]
+    if None not in lie and all(p == lie[0] + i * size * pieces[0].element_size() for i, p in enumerate(lie)):
+        return pieces[0].as_strided((len(pieces), *shape), (size, *pieces[0].stride()))
+    return torch.stack([torch.zeros(shape) if piece is None else piece for piece in pieces])
 
 
 def rope_scaling(scaling):
@@ -246,11 +313,28 @@ def _llama_names(name):
     return name
 
 
+def expert_view(model, tensors, name):
+    _, layer, place, *rest = name.split(".")
+    block = f"model.layers.{layer}."
+    if place == "experts_norm":
+        return tensors[block + "post_attention_layernorm.weight"]
+    mixtral = not model["qk_norm"]
+    block += "block_sparse_moe." if mixtral else "mlp."
+    if rest[0] == "router":
+        return tensors[block + "gate.weight"]
+    matrix = {"gate": "w1", "up": "w3", "down": "w2"}[rest[0]] if mixtral else rest[0] + "_proj"
+    count = model["experts"]["count"]
+    return stacked([tensors[f"{block}experts.{e}.{matrix}.weight"] for e in range(count)])
+
+
 def views(model, tensors):
     """Our name -> the view of their tensors that it stands for. `tensors` is their name -> tensor."""
     result = {}
     c = model["width"]
     for name in shapes(model):
+        if ".experts" in name:
+            result[name] = expert_view(model, tensors, name)
+            continue
         if model["kind"] == "llama":
             result[name] = tensors[_llama_names(name)]
             continue

@@ -43,6 +43,17 @@ inline trainer::ModelSettings model_settings(const Json& described) {
       ours.set_original_context(scaling.at("original_context"));
     }
   }
+  if (described.contains("experts")) {
+    const Json& experts = described.at("experts");
+    auto& ours = *settings.mutable_experts();
+    ours.set_count(experts.at("count"));
+    ours.set_per_token(experts.at("per_token"));
+    ours.set_ffn_width(experts.at("ffn_width"));
+    ours.set_normalise(experts.at("normalise"));
+    ours.set_first_layer(experts.value("first_layer", 0));
+    ours.set_balance_loss(experts.value("balance_loss", 0.0));
+    ours.set_z_loss(experts.value("z_loss", 0.0));
+  }
   return settings;
 }
 

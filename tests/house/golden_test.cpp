@@ -22,7 +22,10 @@ const std::vector<std::string> kModelFiles = {"llama.json",
                                               "training_llama3.json",
                                               "training_mistral.json",
                                               "training_qwen2.json",
-                                              "training_qwen3.json"};
+                                              "training_qwen3.json",
+                                              "mixtral.json",
+                                              "mixtral_balance.json",
+                                              "qwen3_moe.json"};
 
 // The reader's formula against what the writer stored, to the bit; keys follow the sorted names.
 TEST(Golden, WeightsFollowTheFormula) {
@@ -45,7 +48,8 @@ TEST(Golden, WeightsFollowTheFormula) {
 TEST(Golden, PartsAgreeWithTotals) {
   for (const std::string name :
        {"llama.json", "llama_tied.json", "llama_qk_norm.json", "llama_documents.json", "gpt2.json",
-        "llama3.json", "mistral.json", "mistral_documents.json", "qwen2.json", "qwen3.json"}) {
+        "llama3.json", "mistral.json", "mistral_documents.json", "qwen2.json", "qwen3.json", "mixtral.json",
+        "qwen3_moe.json"}) {
     const Json file = load(name);
     const std::vector<double> losses = numbers(file.at("token_loss").at("values"));
     const std::vector<double> mask = numbers(file.at("batch").at("loss_mask"));

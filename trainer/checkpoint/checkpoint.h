@@ -79,6 +79,8 @@ class CheckpointReader {
   std::map<std::string, std::vector<int64_t>> tensors() const;
   // The whole tensor of that name in its stored type, on the CPU.
   at::Tensor read_whole(const std::string& name) const;
+  // Index `layer` of its first dim, in its stored type, on the CPU; reads no more than that.
+  at::Tensor read_layer(const std::string& name, int64_t layer) const;
   // A side file's bytes, verified.
   std::string side_file(const std::string& name) const;
   // SHA-256, in hex, over the whole weights as little-endian fp32 in the order of their names: equal for

@@ -33,9 +33,22 @@ at::Tensor part_of(at::Tensor whole, Lying lying, int64_t heads, int64_t first_r
 // The shape that a tensor must have to hold the parameters.
 Shape wanted_shape(const Correspondence& place, const std::map<std::string, Shape>& ours) {
   Shape shape = ours.at(place.names[0]);
+  if (place.layer_of_stack >= 0) shape.erase(shape.begin());
   for (size_t i = 1; i < place.names.size(); ++i) shape[0] += ours.at(place.names[i])[0];
   if (place.lying == Lying::kTransposed && shape.size() == 2) std::swap(shape[0], shape[1]);
   return shape;
+}
+
+// A parameter whose matrices are tensors of their own.
+ForeignWeight stack_of(const std::string& name, const Shape& shape,
+                       const std::vector<ForeignTensor>& layers) {
+  expect(static_cast<int64_t>(layers.size()) == shape[0], "each matrix of a stack has its tensor");
+  auto read = [layers, shape] {
+    at::Tensor whole = at::empty(shape, at::TensorOptions(layers[0].type));
+    for (size_t i = 0; i < layers.size(); ++i) whole[static_cast<int64_t>(i)].copy_(layers[i].read());
+    return whole;
+  };
+  return {name, shape, layers[0].type, read};
 }
 
 void refuse_left_over(const std::map<std::string, ForeignTensor>& tensors, const std::set<std::string>& used,
@@ -60,6 +73,7 @@ std::vector<ForeignWeight> match_weights(const ModelSettings& settings,
   std::map<std::string, Shape> ours(parameters.begin(), parameters.end());
   std::map<std::string, ForeignWeight> found;
   std::set<std::string> used;
+  std::map<std::string, std::vector<ForeignTensor>> stacks;
   for (const Correspondence& place : correspondences) {
     auto tensor = tensors.find(place.key);
     if (tensor == tensors.end()) {
@@ -74,6 +88,10 @@ std::vector<ForeignWeight> match_weights(const ModelSettings& settings,
                              place.key, shape_text(tensor->second.shape), shape_text(wanted)));
     }
     used.insert(place.key);
+    if (place.layer_of_stack >= 0) {
+      stacks[place.names[0]].push_back(tensor->second);
+      continue;
+    }
     int64_t row = 0;
     for (const std::string& name : place.names) {
       const Shape& shape = ours.at(name);
@@ -84,6 +102,7 @@ std::vector<ForeignWeight> match_weights(const ModelSettings& settings,
       row += shape[0];
     }
   }
+  for (const auto& [name, layers] : stacks) found[name] = stack_of(name, ours.at(name), layers);
   refuse_left_over(tensors, used, is_ignored, origin);
   std::vector<ForeignWeight> weights;
   for (const auto& [name, shape] : parameters) {

@@ -25,6 +25,9 @@ struct Correspondence {
   std::vector<std::string> names;  // "blocks.0.attention.query.weight"
   Lying lying = Lying::kSame;
   int64_t heads = 0;  // of a kRotaryTurned tensor
+  // Of a parameter that stacks matrices along its first dim: which of them this tensor is; -1: all of it. A
+  // table has them in order, all of them.
+  int64_t layer_of_stack = -1;
 };
 
 // A parameter of ours as another program's file gives it. Read when its turn comes, so that only one is in

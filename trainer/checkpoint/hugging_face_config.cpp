@@ -7,6 +7,7 @@
 #include <array>
 
 #include "parallel/base/error.h"
+#include "trainer/checkpoint/hugging_face_experts.h"
 #include "trainer/checkpoint/json_settings.h"
 #include "trainer/config/load.h"
 #include "trainer/model/model_rules.h"
@@ -16,12 +17,14 @@ namespace {
 
 constexpr int64_t kMost = int64_t{1} << 24;  // as in trainer/model/model.proto
 
-constexpr std::array<std::pair<std::string_view, HfArchitecture>, 5> kArchitectures{{
+constexpr std::array<std::pair<std::string_view, HfArchitecture>, 7> kArchitectures{{
     {"GPT2LMHeadModel", HfArchitecture::kGpt2},
     {"LlamaForCausalLM", HfArchitecture::kLlama},
     {"MistralForCausalLM", HfArchitecture::kMistral},
     {"Qwen2ForCausalLM", HfArchitecture::kQwen2},
     {"Qwen3ForCausalLM", HfArchitecture::kQwen3},
+    {"MixtralForCausalLM", HfArchitecture::kMixtral},
+    {"Qwen3MoeForCausalLM", HfArchitecture::kQwen3Moe},
 }};
 
 HfArchitecture read_architecture(const JsonSettings& config) {
@@ -51,15 +54,18 @@ void expect_activation(const JsonSettings& config, const std::string& key, const
   config.fail(key, fmt::format("'{}' is not supported; only '{}' is", given, equal[0]));
 }
 
-void refuse_what_is_elsewhere(const JsonSettings& config) {
+void refuse_what_is_elsewhere(const JsonSettings& config, HfArchitecture architecture) {
   if (config.has("quantization_config")) {
     config.fail("quantization_config",
                 "quantised weights are read from GGUF files only; give the model's "
                 "folder with plain weights");
   }
+  if (is_mixture(architecture)) return;
   for (const char* key : {"num_experts", "num_local_experts", "n_routed_experts"}) {
     if (config.has(key) && config.integer(key, 0, kMost) > 1) {
-      config.fail(key, "experts are not supported; give a dense model");
+      config.fail(
+          key, fmt::format("{} with experts is not supported; MixtralForCausalLM and Qwen3MoeForCausalLM are",
+                           architecture_name(architecture)));
     }
   }
 }
@@ -81,10 +87,10 @@ void read_gpt2(const JsonSettings& config, ModelSettings& model) {
   expect_flag(config, "add_cross_attention", false);
 }
 
-void read_rotary(const JsonSettings& config, ModelSettings& model) {
+void read_rotary(const JsonSettings& config, double rotary_base, ModelSettings& model) {
   // transformers 5 puts all of it into rope_parameters; before, rope_theta stood alone.
   const char* key = config.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  model.set_rotary_base(config.positive_or("rope_theta", 10000));
+  model.set_rotary_base(config.positive_or("rope_theta", rotary_base));
   if (config.positive_or("partial_rotary_factor", 1) != 1) {
     config.fail("partial_rotary_factor", "is not supported; only 1 is");
   }
@@ -108,13 +114,15 @@ void read_rotary(const JsonSettings& config, ModelSettings& model) {
 
 // Tokens that every layer sees; 0: all. Layers must be alike.
 int64_t read_window(const JsonSettings& config, HfArchitecture architecture, int64_t layers) {
-  bool qwen = architecture == HfArchitecture::kQwen2 || architecture == HfArchitecture::kQwen3;
+  bool qwen = architecture == HfArchitecture::kQwen2 || architecture == HfArchitecture::kQwen3 ||
+              architecture == HfArchitecture::kQwen3Moe;
   if (architecture == HfArchitecture::kLlama || (qwen && !config.flag_or("use_sliding_window", false))) {
     return 0;
   }
-  int64_t otherwise = config.is_given("sliding_window") ? 0 : 4096;  // the classes' own default
+  bool none = config.is_given("sliding_window") || architecture == HfArchitecture::kMixtral;
+  int64_t otherwise = none ? 0 : 4096;  // the classes' own defaults
   int64_t window = config.integer_or("sliding_window", otherwise, 1, kMost);
-  if (!qwen || window == 0) return window;
+  if (!qwen || window == 0 || architecture == HfArchitecture::kQwen3Moe) return window;
   std::vector<std::string> types = config.texts("layer_types");
   auto sliding = std::count(types.begin(), types.end(), "sliding_attention");
   if (types.empty())
@@ -129,7 +137,7 @@ int64_t read_window(const JsonSettings& config, HfArchitecture architecture, int
 
 void read_biases(const JsonSettings& config, HfArchitecture architecture, ModelSettings& model) {
   bool all = architecture != HfArchitecture::kMistral && architecture != HfArchitecture::kQwen2 &&
-             config.flag_or("attention_bias", false);
+             architecture != HfArchitecture::kMixtral && config.flag_or("attention_bias", false);
   model.set_query_key_value_bias(all || architecture == HfArchitecture::kQwen2);
   model.set_attention_output_bias(all);
   model.set_feed_forward_bias(architecture == HfArchitecture::kLlama && config.flag_or("mlp_bias", false));
@@ -152,13 +160,15 @@ void read_llama(const JsonSettings& config, HfArchitecture architecture, ModelSe
   model.set_ffn_width(whole("intermediate_size"));
   model.set_vocabulary(whole("vocab_size"));
   model.set_context(whole("max_position_embeddings"));
-  model.set_norm_epsilon(config.positive_or("rms_norm_eps", 1e-6));
+  bool mixtral = architecture == HfArchitecture::kMixtral;
+  model.set_norm_epsilon(config.positive_or("rms_norm_eps", mixtral ? 1e-5 : 1e-6));
   model.set_tied_embeddings(config.flag_or("tie_word_embeddings", false));
-  model.set_qk_norm(architecture == HfArchitecture::kQwen3);
+  model.set_qk_norm(architecture == HfArchitecture::kQwen3 || architecture == HfArchitecture::kQwen3Moe);
   model.set_sliding_window(static_cast<int32_t>(read_window(config, architecture, model.layers())));
-  read_rotary(config, model);
+  read_rotary(config, mixtral ? 1e6 : 10000, model);
   read_biases(config, architecture, model);
   expect_activation(config, "hidden_act", "silu", {"silu", "swish"});
+  if (is_mixture(architecture)) read_hf_experts(config, architecture, model);
 }
 
 }  // namespace
@@ -173,8 +183,8 @@ std::string_view architecture_name(HfArchitecture architecture) {
 HfConfig parse_hf_config(std::string_view text, const std::string& origin) {
   JsonSettings config = JsonSettings::parse(text, origin);
   HfConfig result;
-  refuse_what_is_elsewhere(config);
   result.architecture = read_architecture(config);
+  refuse_what_is_elsewhere(config, result.architecture);
   if (result.architecture == HfArchitecture::kGpt2) {
     read_gpt2(config, result.settings);
   } else {

@@ -10,7 +10,7 @@
 namespace sextant::trainer {
 
 // The models of Hugging Face's transformers that ours can be.
-enum class HfArchitecture { kGpt2, kLlama, kMistral, kQwen2, kQwen3 };
+enum class HfArchitecture { kGpt2, kLlama, kMistral, kQwen2, kQwen3, kMixtral, kQwen3Moe };
 
 // "LlamaForCausalLM"
 std::string_view architecture_name(HfArchitecture architecture);
@@ -21,8 +21,8 @@ struct HfConfig {
 };
 
 // Reads a config.json. Throws Error(kInput) naming `origin` and the key for what is missing, out of range or
-// not supported: other architectures, experts, quantised weights, other activations, rotary scalings or
-// attention. A pure function of its arguments.
+// not supported: other architectures, experts of other kinds, quantised weights, other activations, rotary
+// scalings or attention. A pure function of its arguments.
 HfConfig parse_hf_config(std::string_view text, const std::string& origin);
 
 // The architecture whose transformers class computes what these settings say. Throws Error(kInput) when none

@@ -12,6 +12,7 @@
 #include "trainer/checkpoint/hugging_face_config.h"
 #include "trainer/checkpoint/kept_files.h"
 #include "trainer/checkpoint/safetensors.h"
+#include "trainer/model/model_rules.h"
 #include "trainer/model/mup.h"
 
 namespace sextant::trainer {
@@ -34,6 +35,7 @@ std::vector<Outgoing> outgoing_tensors(const std::vector<Correspondence>& places
   std::vector<Outgoing> tensors;
   for (const Correspondence& place : places) {
     std::vector<int64_t> shape = ours.at(place.names[0]);
+    if (place.layer_of_stack >= 0) shape.erase(shape.begin());
     for (size_t i = 1; i < place.names.size(); ++i) shape[0] += ours.at(place.names[i])[0];
     if (place.lying == Lying::kTransposed && shape.size() == 2) std::swap(shape[0], shape[1]);
     int64_t bytes = static_cast<int64_t>(c10::elementSize(type));
@@ -46,8 +48,10 @@ std::vector<Outgoing> outgoing_tensors(const std::vector<Correspondence>& places
 at::Tensor gathered(const CheckpointReader& checkpoint, const Outgoing& outgoing, at::ScalarType type) {
   std::vector<at::Tensor> parts;
   for (const std::string& name : outgoing.place.names) {
+    std::string key = "weights/" + name;
+    int64_t layer = outgoing.place.layer_of_stack;
+    at::Tensor part = layer < 0 ? checkpoint.read_whole(key) : checkpoint.read_layer(key, layer);
     double multiplier = folded_multiplier(checkpoint.manifest().config().model(), name);
-    at::Tensor part = checkpoint.read_whole("weights/" + name);
     parts.push_back((multiplier == 1.0 ? part : part * multiplier).to(type));
   }
   at::Tensor whole = parts.size() == 1 ? parts[0] : at::cat(parts);
@@ -117,6 +121,7 @@ std::optional<HfArchitecture> kept_architecture(const std::map<std::string, std:
   // Neither decides what the weights compute.
   read.settings.set_context(settings.context());
   read.settings.set_initial_std(settings.initial_std());
+  copy_expert_training(settings, read.settings);
   if (read.settings.SerializeAsString() != settings.SerializeAsString()) return std::nullopt;
   return read.architecture;
 }

@@ -13,6 +13,7 @@
 #include "trainer/checkpoint/kept_files.h"
 #include "trainer/checkpoint/safetensors.h"
 #include "trainer/checkpoint/safetensors_index.h"
+#include "trainer/model/model_rules.h"
 
 namespace sextant::trainer {
 namespace {
@@ -100,9 +101,12 @@ ForeignModel open_hugging_face(const fs::path& folder) {
   model.settings = read.settings;
   std::map<std::string, ForeignTensor> tensors;
   for (const fs::path& file : weight_files(folder)) add_tensors(file, model.settings, tensors);
-  if (static_cast<size_t>(model.settings.layers()) > tensors.size()) {
-    fail_input(fmt::format("{}: {} layers, but the folder's files hold {} tensors; is a file missing?",
-                           config.string(), model.settings.layers(), tensors.size()));
+  int64_t experts = expert_layers(model.settings) * model.settings.experts().count();
+  if (static_cast<size_t>(model.settings.layers() + experts) > tensors.size()) {
+    fail_input(fmt::format("{}: {} layers{}, but the folder's files hold {} tensors; is a file missing?",
+                           config.string(), model.settings.layers(),
+                           experts > 0 ? fmt::format(" with {} experts in all", experts) : "",
+                           tensors.size()));
   }
   add_prefix(read.architecture == HfArchitecture::kGpt2 ? "transformer." : "model.", tensors);
   model.weights = match_weights(

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "trainer/checkpoint/hugging_face_config.h"
+#include "trainer/model/model_rules.h"
 
 namespace sextant::trainer {
 namespace {
@@ -40,7 +41,26 @@ void add_gpt2_block(int layer, Table& table) {
   table.linear(theirs + "mlp.c_proj", ours + "feed_forward.down", kBiased, Lying::kTransposed);
 }
 
-void add_llama_block(int layer, const ModelSettings& settings, Table& table) {
+// The files hold each expert's matrices as tensors of their own.
+void add_experts(int layer, HfArchitecture architecture, const ModelSettings& settings, Table& table) {
+  std::string ours = fmt::format("blocks.{}.experts", layer);
+  bool mixtral = architecture == HfArchitecture::kMixtral;
+  std::string theirs = fmt::format("model.layers.{}.{}.", layer, mixtral ? "block_sparse_moe" : "mlp");
+  table.add(fmt::format("model.layers.{}.post_attention_layernorm", layer), ours + "_norm", ".weight");
+  table.add(theirs + "gate", ours + ".router", ".weight");
+  const std::pair<const char*, const char*> matrices[] = {{mixtral ? "w1" : "gate_proj", ".gate.weight"},
+                                                          {mixtral ? "w3" : "up_proj", ".up.weight"},
+                                                          {mixtral ? "w2" : "down_proj", ".down.weight"}};
+  for (int64_t expert = 0; expert < settings.experts().count(); ++expert) {
+    for (const auto& [key, name] : matrices) {
+      Correspondence place{fmt::format("{}experts.{}.{}.weight", theirs, expert, key), {ours + name}};
+      place.layer_of_stack = expert;
+      table.rows.push_back(std::move(place));
+    }
+  }
+}
+
+void add_llama_block(int layer, HfArchitecture architecture, const ModelSettings& settings, Table& table) {
   std::string theirs = fmt::format("model.layers.{}.", layer), ours = fmt::format("blocks.{}.", layer);
   auto qkv_bias = bias_if(settings.query_key_value_bias());
   auto ffn_bias = bias_if(settings.feed_forward_bias());
@@ -54,6 +74,7 @@ void add_llama_block(int layer, const ModelSettings& settings, Table& table) {
     table.add(theirs + "self_attn.q_norm", ours + "attention.query_norm", ".weight");
     table.add(theirs + "self_attn.k_norm", ours + "attention.key_norm", ".weight");
   }
+  if (has_experts(settings, layer)) return add_experts(layer, architecture, settings, table);
   table.add(theirs + "post_attention_layernorm", ours + "feed_forward_norm", ".weight");
   table.linear(theirs + "mlp.gate_proj", ours + "feed_forward.gate", ffn_bias);
   table.linear(theirs + "mlp.up_proj", ours + "feed_forward.up", ffn_bias);
@@ -71,7 +92,7 @@ std::vector<Correspondence> hf_correspondences(HfArchitecture architecture, cons
     if (gpt2) {
       add_gpt2_block(layer, table);
     } else {
-      add_llama_block(layer, settings, table);
+      add_llama_block(layer, architecture, settings, table);
     }
   }
   table.linear(gpt2 ? "transformer.ln_f" : "model.norm", "final_norm", bias_if(gpt2));

@@ -4,6 +4,7 @@
 
 #include "parallel/base/error.h"
 #include "trainer/checkpoint/hugging_face_config.h"
+#include "trainer/checkpoint/hugging_face_experts.h"
 #include "trainer/model/model_rules.h"
 
 namespace sextant::trainer {
@@ -36,8 +37,9 @@ Json rotary_scaling(const RotaryScaling& scaling) {
 
 void put_window(const ModelSettings& model, HfArchitecture architecture, Json& config) {
   Json window = model.sliding_window() > 0 ? Json(model.sliding_window()) : Json();
-  if (architecture == HfArchitecture::kMistral) config["sliding_window"] = window;
-  if (architecture != HfArchitecture::kQwen2 && architecture != HfArchitecture::kQwen3) return;
+  bool mistral = architecture == HfArchitecture::kMistral || architecture == HfArchitecture::kMixtral;
+  if (mistral) config["sliding_window"] = window;
+  if (mistral || architecture == HfArchitecture::kLlama) return;
   config["use_sliding_window"] = model.sliding_window() > 0;
   config["sliding_window"] = window;
   config["max_window_layers"] = model.sliding_window() > 0 ? 0 : model.layers();
@@ -55,6 +57,10 @@ const char* model_type(HfArchitecture architecture) {
       return "qwen2";
     case HfArchitecture::kQwen3:
       return "qwen3";
+    case HfArchitecture::kMixtral:
+      return "mixtral";
+    case HfArchitecture::kQwen3Moe:
+      return "qwen3_moe";
   }
   return "";
 }
@@ -74,17 +80,20 @@ void put_llama(const ModelSettings& model, HfArchitecture architecture, Json& co
   config["rope_theta"] = model.rotary_base();
   config["rope_scaling"] = rotary_scaling(model.rotary_scaling());
   config["attention_dropout"] = 0.0;
-  if (architecture == HfArchitecture::kLlama || architecture == HfArchitecture::kQwen3) {
+  if (architecture == HfArchitecture::kLlama || architecture == HfArchitecture::kQwen3 ||
+      architecture == HfArchitecture::kQwen3Moe) {
     config["attention_bias"] = model.query_key_value_bias();
   }
   if (architecture == HfArchitecture::kLlama) config["mlp_bias"] = model.feed_forward_bias();
   put_window(model, architecture, config);
+  if (is_mixture(architecture)) put_hf_experts(model, architecture, config);
 }
 
 }  // namespace
 
 HfArchitecture architecture_for(const ModelSettings& model) {
   if (model.kind() == ModelSettings::gpt2) return HfArchitecture::kGpt2;
+  if (model.experts().count() > 0) return mixture_for(model);
   bool qkv = model.query_key_value_bias(), output = model.attention_output_bias();
   bool ffn = model.feed_forward_bias(), window = model.sliding_window() > 0;
   if (model.qk_norm() && qkv == output && !ffn) return HfArchitecture::kQwen3;

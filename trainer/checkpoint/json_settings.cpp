@@ -108,6 +108,23 @@ std::vector<std::string> JsonSettings::texts(const std::string& key) const {
   return list;
 }
 
+std::vector<int64_t> JsonSettings::integers(const std::string& key, int64_t maximum) const {
+  if (!has(key)) return {};
+  if (!at(key).is_array()) fail(key, "is no list");
+  std::vector<int64_t> list;
+  for (const json& entry : at(key)) {
+    bool fits = entry.is_number_integer() && entry >= 0 && entry <= maximum;
+    if (!fits) fail(key, fmt::format("holds an entry that is no whole number from 0 to {}", maximum));
+    list.push_back(entry.get<int64_t>());
+  }
+  return list;
+}
+
+double JsonSettings::not_negative_or(const std::string& key, double otherwise) const {
+  if (!has(key) || at(key) != 0) return positive_or(key, otherwise);
+  return 0;
+}
+
 JsonSettings JsonSettings::object(const std::string& key) const {
   if (!at(key).is_object()) fail(key, "is no object");
   return {at(key), origin_, prefix_ + key + "."};

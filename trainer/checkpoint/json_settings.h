@@ -27,6 +27,10 @@ class JsonSettings {
   std::string text_or(const std::string& key, const std::string& otherwise) const;
   // Of a list of texts; empty when the key is absent.
   std::vector<std::string> texts(const std::string& key) const;
+  // Of a list of whole numbers from 0 to `maximum`; empty when the key is absent.
+  std::vector<int64_t> integers(const std::string& key, int64_t maximum) const;
+  // From 0 on, and finite.
+  double not_negative_or(const std::string& key, double otherwise) const;
   JsonSettings object(const std::string& key) const;
 
   [[noreturn]] void fail(const std::string& key, const std::string& why) const;

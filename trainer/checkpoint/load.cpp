@@ -143,6 +143,17 @@ at::Tensor CheckpointReader::read_whole(const std::string& name) const {
   return all.tensor;
 }
 
+at::Tensor CheckpointReader::read_layer(const std::string& name, int64_t layer) const {
+  const Manifest::Piece& piece = *parts_->pieces(name)[0];
+  StateTensor one{name, {piece.whole().begin(), piece.whole().end()}, {}, {}};
+  one.slice = {std::vector<int64_t>(one.whole.size(), 0), one.whole};
+  one.slice.offset[0] = layer;
+  one.slice.shape[0] = 1;
+  one.tensor = at::empty(one.slice.shape, at::TensorOptions(dtype_named(piece.dtype()).value()));
+  read(one);
+  return one.tensor[0];
+}
+
 std::map<std::string, std::vector<int64_t>> CheckpointReader::tensors() const {
   std::map<std::string, std::vector<int64_t>> shapes;
   for (const auto& [name, pieces] : parts_->tensors) {

@@ -123,9 +123,17 @@ std::vector<Complaint> data_complaints(const Run& run) {
   return found;
 }
 
-// Reproducible sums are integers of FixedPoint::kBits: only so many of them are sure to fit 63 bits.
+// Reproducible sums are integers of FixedPoint::kBits: only so many of them are sure to fit 63 bits. And what
+// they sum must belong to one microbatch, but an owner's product for an expert is over rows of several ranks.
 std::vector<Complaint> reduction_complaints(const Run& run) {
   if (run.numerics().reduction() != NumericsSettings::reproducible) return {};
+  if (run.parallel().expert() > 1) {
+    return {{"numerics.reduction",
+             fmt::format("reproducible sums are over the gradients of single microbatches, but "
+                         "parallel.expert={} joins rows of several ranks in one product; set "
+                         "parallel.expert=1, or numerics.reduction=fast",
+                         run.parallel().expert())}};
+  }
   constexpr double kMost = int64_t{1} << (63 - parallel::FixedPoint::kBits);
   const RunSettings& settings = run.run();
   auto microbatches = static_cast<double>(settings.global_batch() / settings.micro_batch());
@@ -141,6 +149,22 @@ std::vector<Complaint> reduction_complaints(const Run& run) {
                        kMost, settings.global_batch(), settings.micro_batch(), numbers)}};
 }
 
+// Between the model's experts and the ranks that share them.
+std::vector<Complaint> expert_complaints(const Run& run) {
+  int64_t ranks = run.parallel().expert(), experts = run.model().experts().count();
+  if (ranks == 1 || (experts > 0 && experts % ranks == 0)) return {};
+  if (experts == 0) {
+    return {
+        {"parallel.expert",
+         fmt::format("{} ranks can not share the experts of a model that has none; set parallel.expert=1, or "
+                     "give model.experts.count",
+                     ranks)}};
+  }
+  return {
+      {"parallel.expert", fmt::format("{} ranks do not divide model.experts.count={}; set parallel.expert={}",
+                                      ranks, experts, std::gcd(ranks, experts))}};
+}
+
 void append(std::vector<Complaint>& all, std::vector<Complaint> some) {
   all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
 }
@@ -148,11 +172,11 @@ void append(std::vector<Complaint>& all, std::vector<Complaint> some) {
 }  // namespace
 
 std::vector<Complaint> complaints(const Run& run, int64_t world_size) {
-  std::vector<Complaint> all = unsupported_complaints(run);
-  append(all, model_complaints(run.model()));
+  std::vector<Complaint> all = model_complaints(run.model());
   append(all, optimizer_complaints(run.optimizer(), run.run().steps()));
   append(all, run_complaints(run.run()));
   append(all, data_complaints(run));
+  append(all, expert_complaints(run));
   append(all, mesh_complaints(run.parallel(), world_size));
   append(all, context_complaints(run));
   append(all, tensor_complaints(run.model(), run.parallel()));
@@ -160,19 +184,6 @@ std::vector<Complaint> complaints(const Run& run, int64_t world_size) {
   append(all, reduction_complaints(run));
   append(all, stage_complaints(run.model(), run.parallel()));
   return all;
-}
-
-std::vector<Complaint> unsupported_complaints(const Run& run) {
-  std::vector<Complaint> found;
-  const MeshSettings& mesh = run.parallel();
-  auto one_only = [&](const char* key, const char* what, int64_t ranks) {
-    if (ranks == 1) return;
-    found.push_back(
-        {key, fmt::format("{} is not available in this version, which does not split {}; set {}=1", ranks,
-                          what, key)});
-  };
-  one_only("parallel.expert", "experts", mesh.expert());
-  return found;
 }
 
 void fill_defaults(Run& run, int64_t tokenizer_vocabulary) {

@@ -13,9 +13,6 @@ namespace sextant::trainer {
 // show): then what depends on it is left out. Pass the result to check().
 std::vector<Complaint> complaints(const Run& run, int64_t world_size);
 
-// Keys whose values this version can not run yet.
-std::vector<Complaint> unsupported_complaints(const Run& run);
-
 // Sets what was left out: constants, and what follows from other fields. model.vocabulary follows
 // `tokenizer_vocabulary`, which is 0 where no tokenizer was loaded: then it stays unset. What the next start
 // may decide anew stays unset too: parallel.data, run.stop_at, run.peak_tflops.

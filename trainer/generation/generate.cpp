@@ -84,7 +84,7 @@ class Decoding {
 
   // Chooses a token for every row that goes on; how many do.
   int64_t choose(const TokenCallback& on_token) {
-    std::vector<int64_t> chosen = choose_ids();
+    std::vector<int64_t> chosen = agreed(choose_ids());
     at::Tensor ids = at::tensor(chosen, at::kLong).to(logits_.device());
     at::Tensor log_probabilities = logits_.gather(1, ids.unsqueeze(1)).squeeze(1).to(at::kDouble) -
                                    row_log_sum_exp(logits_).to(at::kDouble);  // [B]
@@ -151,6 +151,16 @@ class Decoding {
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, Cache& cache) {
     auto device = passes_.model().parameters().device();
     return passes_.hidden(tokens.to(device), positions.to(device), cache);
+  }
+
+  // Ranks that share experts have all of their tokens in one product, whose rows may round differently: the
+  // first rank's choice holds for all, so that they go on together.
+  std::vector<int64_t> agreed(const std::vector<int64_t>& chosen) const {
+    parallel::Group* expert = passes_.model().part().expert;
+    if (expert == nullptr) return chosen;
+    at::Tensor ids = at::tensor(chosen, at::kLong);
+    expert->broadcast(ids, Rank(0));
+    return {ids.data_ptr<int64_t>(), ids.data_ptr<int64_t>() + ids.numel()};
   }
 
   std::vector<int64_t> choose_ids() const {

@@ -21,8 +21,9 @@ struct AttentionInputs {
   CacheFill fill = CacheFill::kEmpty;  // of the cache, before these rows
   parallel::Group* context = nullptr;  // that shares the rows' time; null: they are whole
   parallel::MeshSettings::ContextKind context_kind = parallel::MeshSettings::ring;
-  int64_t window = 0;  // a query reads so many keys with its own; 0: all that came before
-  TensorShare share;   // how x comes and the result is wanted
+  at::Tensor token_order;  // [B, T] or a shard of it, int64: places in the row, where experts drop tokens
+  int64_t window = 0;      // a query reads so many keys with its own; 0: all that came before
+  TensorShare share;       // how x comes and the result is wanted
 };
 
 // Grouped-query self-attention with its norm before and its output layer after (Ainslie et al. 2023). The

@@ -9,7 +9,18 @@ int64_t matrix_weights(const ModelSettings& settings) {
   int64_t attention = width * head_width(settings) * (2 * settings.heads() + 2 * settings.kv_heads());
   int64_t matrices = settings.kind() == ModelSettings::llama ? 3 : 2;
   int64_t feed_forward = matrices * width * settings.ffn_width();
-  return settings.layers() * (attention + feed_forward) + width * int64_t{settings.vocabulary()};
+  const ExpertSettings& experts = settings.experts();
+  int64_t mixed = expert_layers(settings);
+  int64_t chosen = width * (matrices * expert_width(settings) * (experts.per_token() + experts.shared()) +
+                            experts.count());
+  return settings.layers() * attention + (settings.layers() - mixed) * feed_forward + mixed * chosen +
+         width * int64_t{settings.vocabulary()};
+}
+
+int64_t idle_weights(const ModelSettings& settings) {
+  const ExpertSettings& experts = settings.experts();
+  return expert_layers(settings) * (experts.count() - experts.per_token()) * 3 * settings.width() *
+         expert_width(settings);
 }
 
 double training_flops_per_token(const ModelSettings& settings) {

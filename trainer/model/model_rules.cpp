@@ -55,10 +55,36 @@ std::vector<Complaint> head_complaints(const ModelSettings& model) {
   return found;
 }
 
+std::vector<Complaint> expert_complaints(const ModelSettings& model) {
+  std::vector<Complaint> found;
+  const ExpertSettings& experts = model.experts();
+  if (experts.count() == 0) return found;
+  if (model.kind() == ModelSettings::gpt2) {
+    found.push_back({"model.experts.count", "gpt2 has none; set it to 0, or set model.kind=llama"});
+  }
+  if (experts.per_token() > experts.count()) {
+    found.push_back({"model.experts.per_token",
+                     fmt::format("a token can not go to {} of {} experts; set model.experts.per_token={}",
+                                 experts.per_token(), experts.count(), experts.count())});
+  }
+  if (model.feed_forward_bias()) {
+    found.push_back({"model.feed_forward_bias", "experts have none; set it to false"});
+  }
+  if (experts.first_layer() >= model.layers()) {
+    found.push_back(
+        {"model.experts.first_layer",
+         fmt::format("{} is after the last of model.layers={} blocks (counted from 0), so that none has "
+                     "experts; set it to {} or less, or model.experts.count=0",
+                     experts.first_layer(), model.layers(), model.layers() - 1)});
+  }
+  return found;
+}
+
 }  // namespace
 
 std::vector<Complaint> model_complaints(const ModelSettings& model) {
   std::vector<Complaint> found = head_complaints(model);
+  for (Complaint& complaint : expert_complaints(model)) found.push_back(std::move(complaint));
   const RotaryScaling& scaling = model.rotary_scaling();
   if (scaling.kind() == RotaryScaling::llama3 && scaling.high_frequency() <= scaling.low_frequency()) {
     found.push_back({"model.rotary_scaling.high_frequency",
@@ -93,6 +119,32 @@ int64_t head_width(const ModelSettings& model) {
   return model.has_head_width() ? model.head_width() : model.width() / model.heads();
 }
 
+bool has_experts(const ModelSettings& model, int64_t layer) {
+  const ExpertSettings& experts = model.experts();
+  return experts.count() > 0 && layer >= experts.first_layer() &&
+         (layer - experts.first_layer()) % experts.every() == 0;
+}
+
+int64_t expert_layers(const ModelSettings& model) {
+  int64_t found = 0;
+  for (int64_t layer = 0; layer < model.layers(); ++layer) found += has_experts(model, layer) ? 1 : 0;
+  return found;
+}
+
+int64_t expert_width(const ModelSettings& model) {
+  return model.experts().has_ffn_width() ? model.experts().ffn_width() : model.ffn_width();
+}
+
+void copy_expert_training(const ModelSettings& from, ModelSettings& into) {
+  if (from.experts().count() == 0 || into.experts().count() == 0) return;
+  const ExpertSettings& rules = from.experts();
+  ExpertSettings& experts = *into.mutable_experts();
+  experts.set_balance_loss(rules.balance_loss());
+  experts.set_balance_over(rules.balance_over());
+  experts.set_z_loss(rules.z_loss());
+  experts.set_capacity_factor(rules.capacity_factor());
+}
+
 std::vector<Complaint> vocabulary_complaints(const ModelSettings& model, int64_t tokenizer_vocabulary) {
   if (!model.has_vocabulary() || model.vocabulary() >= tokenizer_vocabulary) return {};
   return {{"model.vocabulary",
@@ -107,6 +159,9 @@ void fill_model_defaults(ModelSettings& model, int64_t tokenizer_vocabulary) {
   if (!model.has_ffn_width()) {
     // The gated layer has three matrices: 8/3 width gives it the size of an ungated one of 4 width.
     model.set_ffn_width(static_cast<int32_t>(gpt2 ? 4 * width : rounded_up((8 * width + 2) / 3)));
+  }
+  if (model.experts().count() > 0 && !model.experts().has_ffn_width()) {
+    model.mutable_experts()->set_ffn_width(model.ffn_width());
   }
   if (!model.has_tied_embeddings()) model.set_tied_embeddings(gpt2);
   if (!model.has_vocabulary() && tokenizer_vocabulary > 0) {

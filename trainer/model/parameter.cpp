@@ -18,6 +18,12 @@ Parameter& ParameterList::add(Parameter described) {
   return *parameters_.back();
 }
 
+at::Tensor ParameterList::add_buffer(const std::string& name, const std::vector<int64_t>& shape) {
+  auto options = at::TensorOptions().dtype(precision_.master).device(device_);
+  buffers_.push_back({name, at::zeros(shape, options)});
+  return buffers_.back().numbers;
+}
+
 int64_t ParameterList::elements() const {
   int64_t count = 0;
   for (const auto& parameter : parameters_) {

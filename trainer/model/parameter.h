@@ -49,6 +49,13 @@ struct Parameter {
   parallel::Slice slice() const { return placement.local(shape, name); }
 };
 
+// Numbers of the model that training moves by a rule of its own, not by a gradient. Whole and equal on every
+// rank that has them; checkpoints hold them beside the weights.
+struct Buffer {
+  std::string name;    // "blocks.3.experts.router.balance_bias"
+  at::Tensor numbers;  // the master's type
+};
+
 // The types that a precision setting stands for.
 struct Precision {
   at::ScalarType master = at::kFloat;
@@ -62,6 +69,10 @@ class ParameterList {
 
   // Adds a parameter with memory for master and value; its numbers are undefined until initialised or loaded.
   Parameter& add(Parameter described);
+
+  // Adds a buffer of zeros, and gives a handle to its memory.
+  at::Tensor add_buffer(const std::string& name, const std::vector<int64_t>& shape);
+  const std::vector<Buffer>& buffers() const { return buffers_; }
 
   auto begin() const { return parameters_.begin(); }
   auto end() const { return parameters_.end(); }
@@ -82,6 +93,7 @@ class ParameterList {
   Precision precision_;
   at::Device device_;
   std::vector<std::unique_ptr<Parameter>> parameters_;
+  std::vector<Buffer> buffers_;
   mutable parallel::UnitUse* unit_use_ = nullptr;
 };
 

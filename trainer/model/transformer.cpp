@@ -79,9 +79,7 @@ void Transformer::add_stage(LayerRange range) {
   }
   for (int64_t layer = range.first; layer < range.last; ++layer) {
     size_t before = parameters_.size();
-    std::string name = fmt::format("blocks.{}", layer);
-    stage.blocks.push_back({Attention(settings_, name + ".attention", parameters_, part_.tensor),
-                            FeedForward(settings_, name + ".feed_forward", parameters_, part_.tensor)});
+    stage.blocks.push_back(make_block(layer));
     set_unit(parameters_, before, unit_of(layer));
   }
   stages_.push_back(std::move(stage));
@@ -98,12 +96,35 @@ void Transformer::add_stage(LayerRange range) {
   set_unit(parameters_, before_head, unit_of(settings_.layers()));
 }
 
+Transformer::Block Transformer::make_block(int64_t layer) {
+  std::string name = fmt::format("blocks.{}", layer);
+  Attention attention(settings_, name + ".attention", parameters_, part_.tensor);
+  if (has_experts(settings_, layer)) {
+    return {layer, attention, Experts(settings_, name + ".experts", parameters_, part_)};
+  }
+  return {layer, attention, FeedForward(settings_, name + ".feed_forward", parameters_, part_.tensor)};
+}
+
+std::vector<std::pair<int64_t, const Router*>> Transformer::routers() const {
+  std::vector<std::pair<int64_t, const Router*>> found;
+  for (const Stage& stage : stages_) {
+    for (const Block& block : stage.blocks) {
+      const auto* experts = std::get_if<Experts>(&block.feed_forward);
+      if (experts != nullptr) found.emplace_back(block.layer, &experts->router());
+    }
+  }
+  return found;
+}
+
 at::Tensor Transformer::run_block(const Block& block, const at::Tensor& x,
                                   const AttentionInputs& inputs) const {
   Produced produced = recompute_ == NumericsSettings::selective ? Produced::kRecompute : Produced::kKeep;
   auto segment = [&block, inputs, produced](const at::Tensor& in) {
     at::Tensor between = in + block.attention.forward(in, inputs, produced);
-    return between + block.feed_forward.forward(between, produced, inputs.share);
+    const auto* experts = std::get_if<Experts>(&block.feed_forward);
+    if (experts != nullptr)
+      return between + experts->forward(between, inputs.token_order, produced, inputs.share.stream);
+    return between + std::get<FeedForward>(block.feed_forward).forward(between, produced, inputs.share);
   };
   return recompute_ == NumericsSettings::full ? recompute(segment, x) : segment(x);
 }
@@ -137,6 +158,12 @@ AttentionInputs Transformer::inputs_of(const at::Tensor& positions, const at::Te
     inputs.context_kind = part_.context_kind;
   } else if (!fits_cached_attention((*parameters_.begin())->value)) {
     inputs.mask = cache_mask(positions, cache->slots, inputs.window);
+  }
+  if (cache == nullptr && settings_.experts().capacity_factor() > 0) {
+    ContextCut cut = share.stream == Stream::kShards ? context_cut() : ContextCut();
+    int64_t time = positions.size(1) * cut.ranks;
+    at::Tensor order = cut(at::arange(time, positions.options()).expand({positions.size(0), time}));
+    inputs.token_order = share.in_shards() ? own_shard(order, *share.group) : order;
   }
   if (rotary_table_.defined()) {
     at::Tensor rows = rotary_table_.index_select(1, positions.reshape({-1}));

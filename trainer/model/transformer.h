@@ -2,9 +2,12 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "trainer/model/attention.h"
+#include "trainer/model/experts.h"
 #include "trainer/model/feed_forward.h"
 #include "trainer/model/model.pb.h"
 #include "trainer/model/parameter.h"
@@ -59,14 +62,18 @@ class Transformer {
   // What each row leaves to this rank.
   ContextCut context_cut() const;
 
+  // The routers of the blocks here that have experts, with their blocks' numbers.
+  std::vector<std::pair<int64_t, const Router*>> routers() const;
+
   const ModelSettings& settings() const { return settings_; }
   const ModelPart& part() const { return part_; }
   const ParameterList& parameters() const { return parameters_; }
 
  private:
   struct Block {
+    int64_t layer;
     Attention attention;
-    FeedForward feed_forward;
+    std::variant<FeedForward, Experts> feed_forward;
   };
   struct Stage {
     LayerRange range;
@@ -82,6 +89,7 @@ class Transformer {
   at::Tensor rotary_table_;  // [2, context, D/2]; undefined for gpt2
 
   void add_stage(LayerRange range);
+  Block make_block(int64_t layer);
   at::Tensor first_keys_of(const at::Tensor& positions, const at::Tensor& documents,
                            const Cache* cache) const;
   AttentionInputs inputs_of(const at::Tensor& positions, const at::Tensor& documents, Cache* cache,

@@ -38,9 +38,10 @@ std::string refused_config(const std::string& name, const Json& changes) {
 }
 
 TEST(HostileConfig, NamesKeyAndReason) {
-  EXPECT_EQ(refused_config("llama", {{"architectures", {"MixtralForCausalLM"}}}),
-            "c: architectures: 'MixtralForCausalLM' is not supported; these are: GPT2LMHeadModel, "
-            "LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM");
+  EXPECT_EQ(refused_config("llama", {{"architectures", {"PhiForCausalLM"}}}),
+            "c: architectures: 'PhiForCausalLM' is not supported; these are: GPT2LMHeadModel, "
+            "LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, MixtralForCausalLM, "
+            "Qwen3MoeForCausalLM");
   EXPECT_EQ(refused_config("llama", {{"hidden_act", "gelu"}}),
             "c: hidden_act: 'gelu' is not supported; only 'silu' is");
   EXPECT_EQ(refused_config("llama", {{"rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}}}}),
@@ -54,8 +55,9 @@ TEST(HostileConfig, NamesKeyAndReason) {
   EXPECT_EQ(refused_config("llama", {{"hidden_size", 1.5}}), "c: hidden_size: is no whole number");
   EXPECT_EQ(refused_config("llama", {{"rms_norm_eps", 0}}), "c: rms_norm_eps: 0 is not above 0");
   EXPECT_NE(refused_config("llama", {{"num_key_value_heads", 3}}).find("do not divide"), std::string::npos);
-  EXPECT_NE(refused_config("llama", {{"num_local_experts", 8}}).find("experts are not supported"),
-            std::string::npos);
+  EXPECT_EQ(refused_config("llama", {{"num_local_experts", 8}}),
+            "c: num_local_experts: LlamaForCausalLM with experts is not supported; MixtralForCausalLM and "
+            "Qwen3MoeForCausalLM are");
   EXPECT_NE(refused_config("qwen2", {{"quantization_config", {{"bits", 4}}}}).find("quantised"),
             std::string::npos);
   EXPECT_NE(refused_config("qwen2_window", {{"layer_types", {"full_attention", "sliding_attention"}}})
@@ -66,6 +68,24 @@ TEST(HostileConfig, NamesKeyAndReason) {
   Json config = config_of("llama");
   config.erase("vocab_size");
   EXPECT_EQ(refused([&] { parse_hf_config(config.dump(), "c"); }), "c: vocab_size: is missing");
+}
+
+TEST(HostileConfig, ExpertsNameKeyAndReason) {
+  EXPECT_EQ(refused_config("mixtral", {{"num_local_experts", 0}}),
+            "c: num_local_experts: 0 is not between 1 and 65536");
+  EXPECT_NE(refused_config("mixtral", {{"num_experts_per_tok", 5}}).find("can not go to 5 of 4 experts"),
+            std::string::npos);
+  EXPECT_EQ(
+      refused_config("qwen3_moe", {{"mlp_only_layers", {1}}}),
+      "c: mlp_only_layers: makes layer 1 dense between layers with experts; only the first layers can be");
+  EXPECT_EQ(refused_config("qwen3_moe", {{"mlp_only_layers", {-1}}}),
+            "c: mlp_only_layers: holds an entry that is no whole number from 0 to 16777216");
+  EXPECT_EQ(refused_config("qwen3_moe", {{"mlp_only_layers", {0, 1, 2}}}),
+            "c: decoder_sparse_step: leaves no layer with experts; give a dense architecture");
+  EXPECT_EQ(refused_config("qwen3_moe", {{"decoder_sparse_step", 2}, {"mlp_only_layers", Json::array()}}),
+            "not refused");
+  EXPECT_EQ(refused_config("qwen3_moe", {{"router_aux_loss_coef", -1}}),
+            "c: router_aux_loss_coef: -1 is not above 0");
 }
 
 TEST(HostileConfig, NoTextBreaksIt) {

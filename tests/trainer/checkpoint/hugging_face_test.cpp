@@ -111,7 +111,7 @@ TEST_P(HuggingFace, ShardsHoldTheSame) {
 
 INSTANTIATE_TEST_SUITE_P(Folders, HuggingFace,
                          ::testing::Values("gpt2", "llama", "llama3", "mistral", "qwen2", "qwen2_window",
-                                           "qwen3"),
+                                           "qwen3", "mixtral", "qwen3_moe"),
                          [](const auto& named) { return std::string(named.param); });
 
 TEST(HuggingFaceTokenizer, ComesAlong) {

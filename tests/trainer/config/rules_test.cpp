@@ -159,19 +159,35 @@ TEST(Rules, TensorRanksShareTheModelEvenly) {
             "model.vocabulary=516");
 }
 
-TEST(Rules, WhatThisVersionCanNotRunIsNamed) {
-  for (const char* axis : {"expert"}) {
-    std::string text = refused(kBatch + "parallel: {" + axis + ": 2}");
-    EXPECT_TRUE(holds(text, std::string("parallel.") + axis + ": 2 is not available in this version"))
-        << text;
-  }
-}
-
 TEST(Rules, ReproducibleSumsHaveRoomForSoMany) {
   std::string many = "run: {global_batch: 20000, micro_batch: 1}\nmodel: {context: 512}\n";
   EXPECT_TRUE(holds(refused(many + "numerics: {reduction: reproducible}"),
                     "numerics.reduction: reproducible sums have room for 32768 gradients a step"));
   EXPECT_TRUE(complaints(run_of(with_needed(many)), 0).empty());
+}
+
+TEST(Rules, ReproducibleSumsAreNotOverSharedExperts) {
+  std::string text = kBatch + "model: {experts: {count: 8}}\nparallel: {data: 2, expert: 2}\n";
+  EXPECT_TRUE(holds(refused(text + "numerics: {reduction: reproducible}"),
+                    "parallel.expert=2 joins rows of several ranks in one product; set parallel.expert=1, or "
+                    "numerics.reduction=fast"));
+  EXPECT_TRUE(complaints(run_of(with_needed(text)), 2).empty());
+}
+
+TEST(Rules, ExpertsAndTheRanksThatShareThem) {
+  const std::string model = "model: {experts: {count: 8}}\n";
+  EXPECT_TRUE(holds(refused(kBatch + "parallel: {data: 2, expert: 2}"),
+                    "2 ranks can not share the experts of a model that has none; set parallel.expert=1"));
+  EXPECT_TRUE(holds(refused(kBatch + model + "parallel: {data: 6, expert: 6}"),
+                    "6 ranks do not divide model.experts.count=8; set parallel.expert=2"));
+  EXPECT_TRUE(holds(refused(kBatch + model + "parallel: {data: 2, expert: 4}"),
+                    "4 expert ranks do not divide 2 data ranks"));
+  EXPECT_TRUE(holds(refused("model: {experts: {count: 2, per_token: 3}}"),
+                    "a token can not go to 3 of 2 experts; set model.experts.per_token=2"));
+  EXPECT_TRUE(holds(refused("model: {kind: gpt2, experts: {count: 2}}"), "gpt2 has none; set it to 0"));
+  EXPECT_TRUE(holds(refused("model: {layers: 2, experts: {count: 2, first_layer: 2}}"),
+                    "2 is after the last of model.layers=2 blocks"));
+  EXPECT_TRUE(holds(refused("model: {feed_forward_bias: true, experts: {count: 2}}"), "experts have none"));
 }
 
 TEST(Rules, AnswerTheSameOnceDefaultsAreFilled) {

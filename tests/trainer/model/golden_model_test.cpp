@@ -86,8 +86,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"llama3.json", NumericsSettings::selective}, Case{"mistral.json", NumericsSettings::none},
         Case{"mistral_documents.json", NumericsSettings::none}, Case{"qwen2.json", NumericsSettings::none},
         Case{"qwen2.json", NumericsSettings::selective}, Case{"qwen3.json", NumericsSettings::none},
-        Case{"gpt2.json", NumericsSettings::none}, Case{"gpt2.json", NumericsSettings::selective},
-        Case{"gpt2.json", NumericsSettings::full}),
+        Case{"mixtral.json", NumericsSettings::none}, Case{"mixtral.json", NumericsSettings::selective},
+        Case{"mixtral.json", NumericsSettings::full}, Case{"qwen3_moe.json", NumericsSettings::none},
+        Case{"qwen3_moe.json", NumericsSettings::full}, Case{"gpt2.json", NumericsSettings::none},
+        Case{"gpt2.json", NumericsSettings::selective}, Case{"gpt2.json", NumericsSettings::full}),
     [](const auto& named) {
       std::string name = named.param.file;
       return name.substr(0, name.find('.')) + "_recompute_" +
