@@ -73,6 +73,9 @@ TEST(HostileConfig, NoTextBreaksIt) {
   EXPECT_EQ(refused([] { parse_hf_config("[1]", "c"); }), "c: is no JSON object");
   EXPECT_EQ(refused([] { parse_hf_config(std::string(100'000, '['), "c"); }),
             "c: nested deeper than 32 levels");
+  std::string long_list = "{\"layer_types\":[0";
+  for (int i = 0; i < 200'000; ++i) long_list += ",0";
+  EXPECT_EQ(refused([&] { parse_hf_config(long_list + "]}", "c"); }), "c: holds more than 200000 values");
   EXPECT_NE(refused([] { parse_hf_config(std::string(2 << 20, ' '), "c"); }).find("too many"),
             std::string::npos);
 }
