@@ -78,7 +78,7 @@ void generate(const GenerateOptions& options) {
   StoredModel stored = load_model(options.checkpoint);
   std::vector<std::vector<int32_t>> ids;
   ids.reserve(prompts.size());
-  for (const std::string& prompt : prompts) ids.push_back(stored.tokenizer.encode(prompt));
+  for (const std::string& prompt : prompts) ids.push_back(prompt_ids(stored, prompt));
   trainer::GenerationSettings settings = options.settings;
   if (!options.ignore_end) settings.stop_tokens = stored.stop_tokens;
   // One prompt streams token by token; several are printed whole, one after the other.

@@ -5,11 +5,14 @@
 #include "launch/ranks.h"
 #include "launch/version.h"
 #include "parallel/base/error.h"
+#include "trainer/kernels/instruction_set.h"
 
 int main(int argc, char** argv) {
   CLI::App app{"Sextant pretrains GPT-class language models over many machines with plain mpirun."};
   app.name("sextant");
   app.require_subcommand(1);
+  // Before any work: a SEXTANT_SIMD that this processor has not would else be met in the middle of it.
+  app.parse_complete_callback([] { sextant::trainer::instruction_set(); });
   app.set_version_flag("--version", sextant::launch::version_text, "Version, commit, build and libraries");
   sextant::launch::add_pretrain(app);
   sextant::launch::add_generate(app);

@@ -17,7 +17,7 @@
 namespace sextant::launch {
 namespace {
 
-struct Options {
+struct CoordinateOptions {
   std::string file;
   std::vector<std::string> overrides;
   trainer::CoordinateCheck check;
@@ -36,7 +36,7 @@ void check_widths(const trainer::Run& run, const trainer::CoordinateCheck& check
   }
 }
 
-void coordinates(const Options& options) {
+void coordinates(const CoordinateOptions& options) {
   trainer::Origins origins;
   trainer::Run run = trainer::load_run(options.file, options.overrides, &origins);
   trainer::check(trainer::model_complaints(run.model()), origins);
@@ -50,7 +50,7 @@ void coordinates(const Options& options) {
 }
 
 void add_coordinates(CLI::App& scaling) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CoordinateOptions>();
   CLI::App* command = scaling.add_subcommand(
       "coordinates", "Train a few updates at several widths and say how activations grow: the check of muP");
   command->add_option("file", options->file, "YAML file of a run")->required();

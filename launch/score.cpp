@@ -21,7 +21,7 @@ struct ScoreOptions {
 void score(const ScoreOptions& options) {
   std::string text = data::read_file(options.file);
   StoredModel stored = load_model(options.checkpoint);
-  std::vector<int32_t> ids = stored.tokenizer.encode(text);
+  std::vector<int32_t> ids = prompt_ids(stored, text);
   require(ids.size() > 1, options.file + ": a text of at least two tokens is needed to score one");
   std::vector<double> scores = trainer::score(*stored.model, ids);
   double sum = 0;

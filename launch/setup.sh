@@ -42,7 +42,7 @@ packages=(
   libprotobuf-dev protobuf-compiler libyaml-cpp-dev libcli11-dev libfmt-dev
   nlohmann-json3-dev libsimdjson-dev libpcre2-dev libicu-dev libxxhash-dev libzstd-dev zlib1g-dev
   libssl-dev librandom123-dev libisal-dev libgtest-dev libgmock-dev
-  clang-format clang-tidy dict-gcide
+  clang-format dict-gcide
 )
 # libtorch_cpu.so wants libcupti and libcudart even where there is no GPU.
 wheels=(torch==2.11.0 nvidia-cuda-cupti==13.0.85 nvidia-cuda-runtime==13.0.96)

@@ -6,6 +6,7 @@
 
 #include "launch/machine.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/generation/opening_tokens.h"
 #include "trainer/generation/stop_tokens.h"
 #include "trainer/state.h"
 
@@ -13,13 +14,13 @@ namespace sextant::launch {
 namespace {
 
 constexpr const char* kGenerationConfig = "generation_config.json";
+constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 
-// What an imported model brought; empty where it brought none.
-std::string generation_config(const trainer::CheckpointReader& reader) {
+// A file that an imported model brought; empty where it brought none.
+std::string brought(const trainer::CheckpointReader& reader, const std::string& name) {
   const auto& files = reader.manifest().files();
-  bool kept = std::any_of(files.begin(), files.end(),
-                          [](const auto& file) { return file.name() == kGenerationConfig; });
-  return kept ? reader.side_file(kGenerationConfig) : "";
+  bool kept = std::any_of(files.begin(), files.end(), [&](const auto& file) { return file.name() == name; });
+  return kept ? reader.side_file(name) : "";
 }
 
 }  // namespace
@@ -38,9 +39,17 @@ StoredModel load_model(const std::filesystem::path& folder) {
   for (const auto& parameter : model->parameters()) parameter->master = at::Tensor();
   auto tokenizer = data::Tokenizer::from_json(reader.side_file("tokenizer.json"),
                                               (reader.folder() / "tokenizer.json").string());
-  auto stops = trainer::stop_tokens(tokenizer, generation_config(reader),
+  auto opening = trainer::opening_tokens(tokenizer, brought(reader, kTokenizerConfig),
+                                         (reader.folder() / kTokenizerConfig).string());
+  auto stops = trainer::stop_tokens(tokenizer, brought(reader, kGenerationConfig),
                                     (reader.folder() / kGenerationConfig).string());
-  return {reader.folder(), std::move(model), std::move(tokenizer), std::move(stops)};
+  return {reader.folder(), std::move(model), std::move(tokenizer), std::move(opening), std::move(stops)};
+}
+
+std::vector<int32_t> prompt_ids(const StoredModel& stored, std::string_view text) {
+  std::vector<int32_t> ids = stored.opening_tokens;
+  stored.tokenizer.encode(text, ids);
+  return ids;
 }
 
 }  // namespace sextant::launch

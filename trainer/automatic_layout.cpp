@@ -33,6 +33,13 @@ ParameterBytes bytes_of(NumericsSettings::Compute compute) {
   return {4, 4, 8};
 }
 
+// Weights of experts, which parallel.expert alone cuts.
+double expert_elements(const ModelSettings& model) {
+  if (model.experts().count() == 0) return 0;
+  return 3.0 * static_cast<double>(expert_layers(model)) * model.experts().count() * model.width() *
+         static_cast<double>(expert_width(model));
+}
+
 double activation_bytes(const Run& config, const MeshSettings& mesh) {
   const ModelSettings& model = config.model();
   double number = config.numerics().compute() == NumericsSettings::bf16   ? 2
@@ -80,7 +87,7 @@ std::vector<MeshSettings> candidates(const Run& config, const RankResources& res
       if (!divides(tensor * pipeline, resources.ranks) || !tensor_fits(config.model(), tensor)) continue;
       int64_t data = resources.ranks / (tensor * pipeline);
       if (!divides(data * config.run().micro_batch(), config.run().global_batch())) continue;
-      for (int64_t zero = 0; zero <= (data > 1 ? 2 : 0); ++zero)
+      for (int64_t zero = 0; zero <= (data > 1 ? 3 : 0); ++zero)
         found.push_back(mesh_of(tensor, pipeline, zero));
     }
   }
@@ -97,13 +104,17 @@ std::string text_of(const MeshSettings& mesh, int64_t ranks) {
 
 RankMemory memory_of_rank(const Run& config, const MeshSettings& mesh, int64_t ranks) {
   ParameterBytes bytes = bytes_of(config.numerics().compute());
+  double experts = expert_elements(config.model());
+  double others = static_cast<double>(model_elements(config.model())) - experts;
   double split = static_cast<double>(mesh.tensor()) * mesh.pipeline();
-  double parameters = static_cast<double>(model_elements(config.model())) / split;
-  double data = std::max(1.0, static_cast<double>(ranks) / split / mesh.context());
-  auto shared = [&](double part, int stage) { return part / (mesh.zero_stage() >= stage ? data : 1); };
+  double expert_split = static_cast<double>(mesh.expert()) * mesh.pipeline();
+  auto state = [&](double whole, double parts) {
+    double parameters = whole / parts, holders = std::max(1.0, static_cast<double>(ranks) / parts);
+    auto shared = [&](double part, int stage) { return part / (mesh.zero_stage() >= stage ? holders : 1); };
+    return parameters * (shared(bytes.weights, 3) + shared(bytes.gradients, 2) + shared(bytes.moments, 1));
+  };
   RankMemory memory;
-  memory.state =
-      parameters * (shared(bytes.weights, 3) + shared(bytes.gradients, 2) + shared(bytes.moments, 1));
+  memory.state = state(others, split) + state(experts, expert_split);
   memory.activations = activation_bytes(config, mesh);
   return memory;
 }

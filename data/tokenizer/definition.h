@@ -76,6 +76,7 @@ struct TokenizerDefinition {
   std::vector<NormalizerStep> normalizer;
   Alphabet alphabet = Alphabet::kBytes;
   CharacterSettings characters;
+  std::vector<int32_t> opening;  // ids that its own program puts before every text
 };
 
 }  // namespace sextant::data

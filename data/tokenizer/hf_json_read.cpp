@@ -74,6 +74,7 @@ TokenizerDefinition read_tokenizer_json(std::string_view json, const std::string
   read_decoder(root, definition);
   read_model_settings(root.member("model"), definition);
   HfVocabulary(root).fill(definition);
+  read_post_processor(root, definition);
   return definition;
 }
 

@@ -89,6 +89,20 @@ Json normalizer(const TokenizerDefinition& definition) {
   return {{"type", "Sequence"}, {"normalizers", std::move(steps)}};
 }
 
+Json post_processor(const TokenizerDefinition& definition) {
+  if (definition.opening.empty()) return nullptr;
+  Json single = Json::array(), special = Json::object();
+  for (int32_t id : definition.opening) {
+    const std::string& text = definition.tokens[static_cast<size_t>(id)];
+    single.push_back({{"SpecialToken", {{"id", text}, {"type_id", 0}}}});
+    special[text] = {{"id", text}, {"ids", {id}}, {"tokens", {text}}};
+  }
+  single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
+  Json pair = single;
+  pair.push_back({{"Sequence", {{"id", "B"}, {"type_id", 1}}}});
+  return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", special}};
+}
+
 Json decoder(const TokenizerDefinition& definition) {
   if (definition.alphabet == Alphabet::kBytes) {
     return {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
@@ -166,7 +180,7 @@ std::string write_tokenizer_json(const TokenizerDefinition& definition) {
   out += "  \"added_tokens\": " + added_tokens(definition).dump() + ",\n";
   out += "  \"normalizer\": " + normalizer(definition).dump() + ",\n";
   out += "  \"pre_tokenizer\": " + pre_tokenizer(definition).dump() + ",\n";
-  out += "  \"post_processor\": null,\n";
+  out += "  \"post_processor\": " + post_processor(definition).dump() + ",\n";
   out += "  \"decoder\": " + decoder(definition).dump() + ",\n";
   out += "  \"model\": " + ModelText(definition).text() + "\n}\n";
   return out;

@@ -14,5 +14,8 @@ void read_pre_tokenizer(const JsonField& root, TokenizerDefinition& definition);
 void read_normalizer(const JsonField& root, TokenizerDefinition& definition);
 // Checked, for it has to undo what encoding does; after the pre-tokenizer.
 void read_decoder(const JsonField& root, TokenizerDefinition& definition);
+// Of the post-processor what stands before a single text; other kinds than TemplateProcessing add nothing
+// that a language model reads. After the vocabulary.
+void read_post_processor(const JsonField& root, TokenizerDefinition& definition);
 
 }  // namespace sextant::data

@@ -275,6 +275,10 @@ std::optional<int32_t> Tokenizer::special(std::string_view text) const {
   return found->second;
 }
 
+const std::vector<int32_t>& Tokenizer::opening() const {
+  return parts_->definition.opening;
+}
+
 std::vector<int32_t> Tokenizer::special_tokens() const {
   std::vector<int32_t> ids;
   for (const auto& [text, id] : parts_->special) ids.push_back(id);

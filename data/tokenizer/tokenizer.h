@@ -68,6 +68,10 @@ class Tokenizer {
   std::optional<int32_t> end_of_text() const;
   // The id of a special token by its text.
   std::optional<int32_t> special(std::string_view text) const;
+  // The ids that stand before every text which a model of this tokenizer reads: <s> of Llama 2,
+  // <|begin_of_text|> of Llama 3, as the file's post_processor says; empty for most. encode() leaves them to
+  // the caller.
+  const std::vector<int32_t>& opening() const;
   // The ids of all special tokens, in order.
   std::vector<int32_t> special_tokens() const;
   // Bytes that no token stands for: encoding leaves them out, as Hugging Face does. Empty for most

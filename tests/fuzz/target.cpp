@@ -22,6 +22,11 @@ constexpr std::array kTargets{
     Target{"safetensors", safetensors},
     Target{"manifest", manifest},
     Target{"json_lines", json_lines},
+    Target{"gguf", gguf},
+    Target{"llama2c", llama2c},
+    Target{"hugging_face_config", hugging_face_config},
+    Target{"safetensors_index", safetensors_index},
+    Target{"generation_config", generation_config},
 };
 
 }  // namespace

@@ -41,5 +41,10 @@ void token_sums(std::span<const uint8_t> bytes);
 void safetensors(std::span<const uint8_t> bytes);
 void manifest(std::span<const uint8_t> bytes);
 void json_lines(std::span<const uint8_t> bytes);
+void gguf(std::span<const uint8_t> bytes);
+void llama2c(std::span<const uint8_t> bytes);
+void hugging_face_config(std::span<const uint8_t> bytes);
+void safetensors_index(std::span<const uint8_t> bytes);
+void generation_config(std::span<const uint8_t> bytes);
 
 }  // namespace sextant::fuzz

@@ -3,58 +3,23 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <regex>
 #include <string>
 #include <vector>
 
-#include "tests/harness/checkout.h"
+#include "tests/house/source_files.h"
 
 // What keeps the house in order: who may include whom, and how long a file may be.
 namespace {
 
-namespace fs = std::filesystem;
+using namespace sextant::house;
 
-const std::vector<std::string> kRooms = {"parallel", "data", "trainer", "rlhf",
-                                         "launch"};  // from left to right
 constexpr size_t kLongestLine = 110, kLongestFile = 400;
 // A field of a message stands with its bounds and its documentation: breaking the sentence helps nobody.
 constexpr size_t kLongestMessageLine = 140;
 
 size_t room_number(const std::string& name) {
   return static_cast<size_t>(std::find(kRooms.begin(), kRooms.end(), name) - kRooms.begin());
-}
-
-struct SourceFile {
-  std::string name;  // from the checkout: "parallel/mesh.cpp"
-  std::vector<std::string> lines;
-
-  std::string room() const { return name.substr(0, name.find('/')); }
-};
-
-std::vector<SourceFile> read_folder(const std::string& folder) {
-  std::vector<SourceFile> files;
-  fs::path root = sextant::harness::checkout();
-  if (!fs::exists(root / folder)) return files;
-  for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
-    std::string kind = entry.path().extension();
-    bool is_source = kind == ".h" || kind == ".cpp" || kind == ".cu" || kind == ".cuh" || kind == ".proto";
-    if (!entry.is_regular_file() || !is_source) continue;
-    SourceFile file{fs::relative(entry.path(), root).generic_string(), {}};
-    std::ifstream text(entry.path());
-    for (std::string line; std::getline(text, line);) file.lines.push_back(line);
-    files.push_back(std::move(file));
-  }
-  return files;
-}
-
-std::vector<SourceFile> library_files() {
-  std::vector<SourceFile> all;
-  for (const std::string& room : kRooms) {
-    for (SourceFile& file : read_folder(room)) all.push_back(std::move(file));
-  }
-  return all;
 }
 
 std::vector<SourceFile> all_files() {

@@ -39,7 +39,7 @@ void write_shard(const std::filesystem::path& prefix) {
   writer.publish();
 }
 
-// The three kinds of model; all settings that a layout could get wrong stand in one of them.
+// The kinds of model; all settings that a layout could get wrong stand in one of them.
 std::string model_yaml(const std::string& model) {
   std::string shared = "layers: 4, width: 32, heads: 8, context: 32, vocabulary: 64";
   if (model == "gpt2") return "{kind: gpt2, " + shared + "}";
@@ -47,6 +47,11 @@ std::string model_yaml(const std::string& model) {
     return "{kind: llama, " + shared +
            ", kv_heads: 2, ffn_width: 64, query_key_value_bias: true, qk_norm: true, tied_embeddings: true, "
            "sliding_window: 12}";
+  }
+  if (model == "moe") {
+    return "{kind: llama, " + shared +
+           ", kv_heads: 4, ffn_width: 64, experts: {count: 4, per_token: 2, ffn_width: 32, shared: 1, "
+           "first_layer: 1, balance_bias_rate: 0.01, z_loss: 0.001, capacity_factor: 1.5}}";
   }
   return "{kind: llama, " + shared + ", kv_heads: 4, ffn_width: 64}";
 }

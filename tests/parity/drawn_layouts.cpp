@@ -11,12 +11,13 @@ using Pair = std::pair<Choice, Choice>;
 
 const std::vector<std::pair<std::string, std::vector<std::string>>>& axes() {
   static const std::vector<std::pair<std::string, std::vector<std::string>>> all = {
-      {"model", {"llama", "gpt2", "qwen"}},
+      {"model", {"llama", "gpt2", "qwen", "moe"}},
       {"parallel.data", {"1", "2", "4"}},
       {"parallel.tensor", {"1", "2", "4"}},
       {"parallel.pipeline", {"1", "2", "4"}},
       {"parallel.context", {"1", "2", "4"}},
-      {"parallel.zero_stage", {"0", "1", "2"}},
+      {"parallel.expert", {"1", "2", "4"}},
+      {"parallel.zero_stage", {"0", "1", "2", "3"}},
       {"parallel.schedule", {"gpipe", "1f1b", "interleaved", "zero_bubble", "zero_bubble_v"}},
       {"parallel.context_kind", {"ring", "ulysses"}},
       {"numerics.recompute", {"none", "selective", "full"}},
@@ -38,6 +39,10 @@ bool can_stand(DrawnLayout& layout) {
   const std::string& schedule = layout.choices.at("parallel.schedule");
   if (layout.ranks > 8) return false;
   if (number(layout, "parallel.zero_stage") > 0 && data == 1) return false;
+  int64_t expert = number(layout, "parallel.expert");
+  bool reproducible = layout.choices.at("numerics.reduction") == "reproducible";
+  if (data % expert != 0) return false;
+  if (expert > 1 && (layout.choices.at("model") != "moe" || reproducible)) return false;
   if (pipeline == 1 && schedule != "1f1b") return false;
   if (context == 1 && layout.choices.at("parallel.context_kind") != "ring") return false;
   bool two_chunks = schedule == "interleaved" || schedule == "zero_bubble_v";

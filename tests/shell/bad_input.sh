@@ -70,6 +70,12 @@ ranks 1 pretrain "$run" run.folder="$work/other" run.steps=20 model.layers=3 run
 [[ $? == 2 ]] || fail "another model goes on"
 grep -q 'model.layers: 2 -> 3' "$work/err" && grep -q 'run.seed: 3 -> 9' "$work/err" || fail "$(cat "$work/err")"
 
+# Instructions that the processor has not: told before anything is done, by one rank.
+SEXTANT_SIMD=mmx ranks 2 pretrain "$run" run.folder="$work/simd" >"$work/out" 2>"$work/err"
+[[ $? == 1 && ! -e $work/simd ]] || fail "a bad SEXTANT_SIMD: $(cat "$work/err")"
+[[ $(grep -c "SEXTANT_SIMD is 'mmx' but this processor has plain" "$work/err") == 1 ]] || fail "$(cat "$work/err")"
+SEXTANT_SIMD=mmx "$sextant" --version >/dev/null || fail "--version needs a right SEXTANT_SIMD"
+
 # A full disk while saving: exit 1, the older checkpoint stays whole.
 mkdir "$work/small"
 if mount -t tmpfs -o size=1500k tmpfs "$work/small" 2>/dev/null; then

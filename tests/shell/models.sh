@@ -7,6 +7,14 @@ golden=$source_root/tests/golden
 "$sextant" checkpoint verify "$work/llama" >/dev/null || fail "an import is not whole"
 "$sextant" checkpoint import "$golden/gguf/llama.gguf" --output "$work/gguf" >/dev/null || fail "import of GGUF"
 
+# Prompts begin with the token that transformers and llama.cpp put in front, where they do.
+"$sextant" checkpoint import "$golden/gguf/llama3.gguf" --output "$work/llama3" >/dev/null || fail "import of Llama 3"
+first_ids() { "$sextant" generate --checkpoint "$1" --prompt 'the' --tokens 1 --json | grep -o '"prompt_ids":[^]]*'; }
+[[ $(first_ids "$work/llama3") == '"prompt_ids":[1,'* ]] || fail "no opening token: $(first_ids "$work/llama3")"
+[[ $(first_ids "$work/gguf") != '"prompt_ids":[1,'* ]] || fail "an opening token that its tokenizer has not"
+printf 'the' >"$work/the.txt"
+"$sextant" score --checkpoint "$work/llama3" "$work/the.txt" | grep -q '"first_id":1,' || fail "score has no opening token"
+
 # A run starts from it: model and tokenizer are its own, the loss of the first step is the imported model's.
 "$sextant" data build --tokenizer "$work/llama/tokenizer.json" --output "$work/bytes" "$work/text.txt" >/dev/null 2>&1 ||
   fail "data build"

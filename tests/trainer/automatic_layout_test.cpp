@@ -36,8 +36,9 @@ TEST(AutomaticLayout, CopiesTheModelWhereItFits) {
 TEST(AutomaticLayout, ShardsNoMoreThanItMust) {
   EXPECT_EQ(chosen(billion(), 8, 8, 16).zero_stage(), 1);
   EXPECT_EQ(chosen(billion(), 8, 8, 10).zero_stage(), 2);
-  EXPECT_EQ(chosen(billion(), 8, 8, 10).tensor(), 1);
-  EXPECT_EQ(chosen(billion(), 8, 8, 5).tensor(), 4);
+  EXPECT_EQ(chosen(billion(), 8, 8, 6).zero_stage(), 3);
+  EXPECT_EQ(chosen(billion(), 8, 8, 6).tensor(), 1);
+  EXPECT_GT(chosen(billion(), 8, 8, 4).tensor(), 1);
 }
 
 TEST(AutomaticLayout, SplitsTheModelWhereTheBatchLeavesRanksIdle) {
@@ -77,6 +78,21 @@ TEST(MemoryOfRank, CountsSixteenBytesAParameter) {
   EXPECT_DOUBLE_EQ(memory_of_rank(run, mesh, 4).state, whole / 4);
   mesh.set_zero_stage(1);
   EXPECT_DOUBLE_EQ(memory_of_rank(run, mesh, 4).state, whole / 2 + whole / 8);
+}
+
+TEST(MemoryOfRank, CutsExpertsByTheirOwnAxisAlone) {
+  auto run = billion();
+  double dense = memory_of_rank(run, {}, 1).state;
+  run.mutable_model()->mutable_experts()->set_count(8);
+  run.mutable_model()->mutable_experts()->set_ffn_width(run.model().ffn_width());
+  double mixed = memory_of_rank(run, {}, 1).state;
+  EXPECT_GT(mixed, 4 * dense);
+  parallel::MeshSettings mesh;
+  mesh.set_tensor(2);
+  double by_tensor = memory_of_rank(run, mesh, 8).state;
+  EXPECT_GT(by_tensor, 0.85 * mixed);
+  mesh.set_expert(4);
+  EXPECT_LT(memory_of_rank(run, mesh, 8).state, by_tensor / 2);
 }
 
 }  // namespace

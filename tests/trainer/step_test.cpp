@@ -205,15 +205,18 @@ TEST(StepSplits, ShardingChangesNothing) {
 
 // Values that are here only while their unit computes, against values that are always here: under every
 // recompute setting, with tied embeddings, in several microbatches. The same sums; only the squares of the
-// norm are added in other groups.
+// norm are added in other groups. A softmax does not see gpt2's key biases: their gradient is that rounding
+// alone, which Adam makes large.
 TEST(StepSplits, ValuesThatComeAndGoChangeNothing) {
-  for (const char* file : {"training_llama.json", "training_gpt2.json", "training_qwen3.json"}) {
+  for (auto [file, tolerance] : {std::pair{"training_llama.json", 1e-12},
+                                 {"training_gpt2.json", 1e-9},
+                                 {"training_qwen3.json", 1e-12}}) {
     Scene scene(file);
     for (auto recompute : {NumericsSettings::none, NumericsSettings::selective, NumericsSettings::full}) {
       parallel::run_ranks(2, [&](parallel::Group& world) {
         Trained always = train_ten(scene, world, kDouble, recompute, 1, {2, NumericsSettings::fast});
         Trained split = train_ten(scene, world, kDouble, recompute, 1, {3, NumericsSettings::fast});
-        EXPECT_LT(weight_difference(split, always), 1e-12)
+        EXPECT_LT(weight_difference(split, always), tolerance)
             << file << " recompute " << NumericsSettings::Recompute_Name(recompute);
       });
     }

@@ -26,22 +26,25 @@ struct PreTokenizer {
   std::string_view split;  // an expression before ByteLevel; empty: ByteLevel's own, which is GPT-2's
   enum class Digits { kTogether, kAlone } digits = Digits::kTogether;
   enum class Form { kAsIs, kNfc } form = Form::kAsIs;
-  enum class WholePieces { kMerge, kLookUp } whole_pieces = WholePieces::kMerge;
+  // Llama 3's: pieces that are tokens are not merged, and texts begin with the opening token unless the file
+  // says not.
+  enum class Family { kOther, kLikeLlama3 } family = Family::kOther;
 };
+
+using Digits = PreTokenizer::Digits;
+using Form = PreTokenizer::Form;
+using Family = PreTokenizer::Family;
 
 constexpr std::array<PreTokenizer, 9> kPreTokenizers{{
     {"gpt-2", ""},
     {"gpt2", ""},
-    {"smollm", "", PreTokenizer::Digits::kAlone},
-    {"llama-bpe", kLlama3, PreTokenizer::Digits::kTogether, PreTokenizer::Form::kAsIs,
-     PreTokenizer::WholePieces::kLookUp},
-    {"llama3", kLlama3, PreTokenizer::Digits::kTogether, PreTokenizer::Form::kAsIs,
-     PreTokenizer::WholePieces::kLookUp},
-    {"llama-v3", kLlama3, PreTokenizer::Digits::kTogether, PreTokenizer::Form::kAsIs,
-     PreTokenizer::WholePieces::kLookUp},
+    {"smollm", "", Digits::kAlone},
+    {"llama-bpe", kLlama3, Digits::kTogether, Form::kAsIs, Family::kLikeLlama3},
+    {"llama3", kLlama3, Digits::kTogether, Form::kAsIs, Family::kLikeLlama3},
+    {"llama-v3", kLlama3, Digits::kTogether, Form::kAsIs, Family::kLikeLlama3},
     {"dbrx", kLlama3},
     {"smaug-bpe", kLlama3},
-    {"qwen2", kQwen2, PreTokenizer::Digits::kTogether, PreTokenizer::Form::kNfc},
+    {"qwen2", kQwen2, Digits::kTogether, Form::kNfc},
 }};
 
 const PreTokenizer& pre_tokenizer(const GgufFile& file) {
@@ -57,7 +60,7 @@ const PreTokenizer& pre_tokenizer(const GgufFile& file) {
 
 Json pre_tokenizer_json(const PreTokenizer& pre) {
   Json steps = Json::array();
-  if (pre.digits == PreTokenizer::Digits::kAlone) {
+  if (pre.digits == Digits::kAlone) {
     steps.push_back({{"type", "Digits"}, {"individual_digits", true}});
   }
   if (!pre.split.empty()) {
@@ -100,6 +103,23 @@ std::optional<int64_t> special_id(const GgufFile& file, const char* name, size_t
                                static_cast<int64_t>(tokens) - 1);
 }
 
+// What puts the opening token before every text, where llama.cpp does.
+Json post_processor_json(const GgufFile& file, const PreTokenizer& pre,
+                         const std::vector<std::string_view>& tokens) {
+  std::optional<int64_t> id = special_id(file, "bos", tokens.size());
+  if (!id || !file.flag_or("tokenizer.ggml.add_bos_token", pre.family == Family::kLikeLlama3)) return nullptr;
+  std::string_view text = tokens[static_cast<size_t>(*id)];
+  auto sequence = [](const char* name, int type) {
+    return Json{{"Sequence", {{"id", name}, {"type_id", type}}}};
+  };
+  auto opening = [&](int type) { return Json{{"SpecialToken", {{"id", text}, {"type_id", type}}}}; };
+  Json first = Json::array({opening(0), sequence("A", 0)}), both = first;
+  both.push_back(opening(1));
+  both.push_back(sequence("B", 1));
+  Json special{{text, {{"id", text}, {"ids", {*id}}, {"tokens", {text}}}}};
+  return {{"type", "TemplateProcessing"}, {"single", first}, {"pair", both}, {"special_tokens", special}};
+}
+
 // Texts of a file may hold anything; what is no UTF-8 is replaced.
 std::string text_of(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -124,7 +144,7 @@ std::string model_json(const PreTokenizer& pre, const std::vector<std::string_vi
       ",\n \"model\": {{\n  \"type\": \"BPE\",\n  \"dropout\": null,\n  \"unk_token\": null,\n"
       "  \"continuing_subword_prefix\": null,\n  \"end_of_word_suffix\": null,\n  \"fuse_unk\": false,\n"
       "  \"byte_fallback\": false,\n  \"ignore_merges\": {},\n  \"vocab\": {{",
-      pre.whole_pieces == PreTokenizer::WholePieces::kLookUp);
+      pre.family == Family::kLikeLlama3);
   for (size_t id = 0; id < tokens.size(); ++id) {
     text += fmt::format("{}\n   {}: {}", id == 0 ? "" : ",", quoted(tokens[id]), id);
   }
@@ -152,14 +172,14 @@ std::string gguf_tokenizer_json(const GgufFile& file) {
               fmt::format("{} kinds for {} tokens", kinds.size(), tokens.size()));
   }
   refuse_twins(file, tokens);
-  bool nfc = pre.form == PreTokenizer::Form::kNfc;
+  bool nfc = pre.form == Form::kNfc;
   Json json{{"version", "1.0"},
             {"truncation", nullptr},
             {"padding", nullptr},
             {"added_tokens", added_tokens(tokens, kinds)},
             {"normalizer", nfc ? Json{{"type", "NFC"}} : Json()},
             {"pre_tokenizer", pre_tokenizer_json(pre)},
-            {"post_processor", nullptr},
+            {"post_processor", post_processor_json(file, pre, tokens)},
             {"decoder", byte_level_decoder()}};
   std::string text = text_of(json, 1);
   text.resize(text.rfind('}'));

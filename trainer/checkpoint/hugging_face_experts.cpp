@@ -10,7 +10,7 @@
 namespace sextant::trainer {
 namespace {
 
-constexpr int64_t kMost = int64_t{1} << 24;  // as in trainer/model/model.proto
+constexpr int64_t kMostInExperts = int64_t{1} << 24;  // as in trainer/model/model.proto
 
 // transformers' balance loss is k when tokens are spread evenly, and a mean over layers; ours is 1, and a
 // sum.
@@ -21,7 +21,7 @@ double layers_a_choice(const ModelSettings& model) {
 // Qwen's rule: every `step`-th layer, counted from 1, but for those that are listed as dense.
 void read_layers(const JsonSettings& config, ModelSettings& model) {
   int64_t step = config.integer_or("decoder_sparse_step", 1, 1, 10000);
-  std::vector<int64_t> dense = config.integers("mlp_only_layers", kMost);
+  std::vector<int64_t> dense = config.integers("mlp_only_layers", 0, kMostInExperts);
   auto has = [&](int64_t layer) {
     return (layer + 1) % step == 0 && std::find(dense.begin(), dense.end(), layer) == dense.end();
   };
@@ -52,8 +52,9 @@ void read_hf_experts(const JsonSettings& config, HfArchitecture architecture, Mo
   const char* count = mixtral ? "num_local_experts" : "num_experts";
   experts.set_count(static_cast<int32_t>(config.integer(count, 1, 65536)));
   experts.set_per_token(static_cast<int32_t>(config.integer("num_experts_per_tok", 1, 1024)));
-  experts.set_ffn_width(mixtral ? model.ffn_width()
-                                : static_cast<int32_t>(config.integer("moe_intermediate_size", 1, kMost)));
+  experts.set_ffn_width(
+      mixtral ? model.ffn_width()
+              : static_cast<int32_t>(config.integer("moe_intermediate_size", 1, kMostInExperts)));
   experts.set_normalise(mixtral || config.flag_or("norm_topk_prob", false));
   if (!mixtral) read_layers(config, model);
   experts.set_balance_loss(config.not_negative_or("router_aux_loss_coef", 0.001) / layers_a_choice(model));

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <vector>
 
 #include "parallel/base/error.h"
+#include "trainer/checkpoint/json_bounds.h"
 
 namespace sextant::trainer {
 namespace {
@@ -14,6 +14,7 @@ using nlohmann::json;
 
 constexpr size_t kMostBytes = size_t{1} << 20;
 constexpr int kDeepest = 32;
+constexpr int kMostValues = 200'000;
 
 }  // namespace
 
@@ -25,13 +26,10 @@ JsonSettings JsonSettings::parse(std::string_view text, const std::string& origi
     fail_input(fmt::format("{}: {} bytes are too many for a file of settings; at most {} are read", origin,
                            text.size(), kMostBytes));
   }
-  auto watch_depth = [&](int depth, json::parse_event_t, json&) {
-    if (depth > kDeepest) fail_input(fmt::format("{}: nested deeper than {} levels", origin, kDeepest));
-    return true;
-  };
+  check_json_bounds(text, origin, {kDeepest, kMostValues});
   json value;
   try {
-    value = json::parse(text, watch_depth);
+    value = json::parse(text);
   } catch (const json::exception& error) {
     fail_input(fmt::format("{}: is no JSON: {}", origin, error.what()));
   }
@@ -52,8 +50,8 @@ void JsonSettings::fail(const std::string& key, const std::string& why) const {
   fail_input(fmt::format("{}: {}{}: {}", origin_, prefix_, key, why));
 }
 
-int64_t JsonSettings::integer(const std::string& key, int64_t minimum, int64_t maximum) const {
-  const json& value = at(key);
+int64_t JsonSettings::whole(const std::string& key, const json& value, int64_t minimum,
+                            int64_t maximum) const {
   if (!value.is_number_integer()) fail(key, "is no whole number");
   if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) {
     fail(key, fmt::format("{} is above {}", value.get<uint64_t>(), maximum));
@@ -63,6 +61,18 @@ int64_t JsonSettings::integer(const std::string& key, int64_t minimum, int64_t m
     fail(key, fmt::format("{} is not between {} and {}", number, minimum, maximum));
   }
   return number;
+}
+
+int64_t JsonSettings::integer(const std::string& key, int64_t minimum, int64_t maximum) const {
+  return whole(key, at(key), minimum, maximum);
+}
+
+std::vector<int64_t> JsonSettings::integers(const std::string& key, int64_t minimum, int64_t maximum) const {
+  if (!has(key)) return {};
+  if (!at(key).is_array()) return {integer(key, minimum, maximum)};
+  std::vector<int64_t> numbers;
+  for (const json& entry : at(key)) numbers.push_back(whole(key, entry, minimum, maximum));
+  return numbers;
 }
 
 int64_t JsonSettings::integer_or(const std::string& key, int64_t otherwise, int64_t minimum,
@@ -104,18 +114,6 @@ std::vector<std::string> JsonSettings::texts(const std::string& key) const {
   for (const json& entry : at(key)) {
     if (!entry.is_string()) fail(key, "holds an entry that is no text");
     list.push_back(entry.get<std::string>());
-  }
-  return list;
-}
-
-std::vector<int64_t> JsonSettings::integers(const std::string& key, int64_t maximum) const {
-  if (!has(key)) return {};
-  if (!at(key).is_array()) fail(key, "is no list");
-  std::vector<int64_t> list;
-  for (const json& entry : at(key)) {
-    bool fits = entry.is_number_integer() && entry >= 0 && entry <= maximum;
-    if (!fits) fail(key, fmt::format("holds an entry that is no whole number from 0 to {}", maximum));
-    list.push_back(entry.get<int64_t>());
   }
   return list;
 }

@@ -1,16 +1,12 @@
 #include "trainer/checkpoint/llama2c.h"
 
-#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 
-#include "data/durable_file.h"
 #include "parallel/base/error.h"
-#include "trainer/checkpoint/import.h"
 #include "trainer/config/load.h"
 #include "trainer/model/model_rules.h"
 
@@ -80,12 +76,6 @@ class Places {
   }
 };
 
-at::Tensor read_weight(const data::MappedFile& file, const Llama2cWeight& weight) {
-  at::Tensor numbers = at::empty(weight.shape, at::kFloat);
-  std::memcpy(numbers.data_ptr(), file.bytes().data() + weight.begin, numbers.nbytes());
-  return numbers;
-}
-
 }  // namespace
 
 Llama2cLayout parse_llama2c(std::span<const uint8_t> file, const std::string& origin) {
@@ -115,27 +105,6 @@ Llama2cLayout parse_llama2c(std::span<const uint8_t> file, const std::string& or
   expect(places.end == file.size(), "the weights fill the file");
   layout.weights = std::move(places.weights);
   return layout;
-}
-
-ForeignModel open_llama2c(const std::filesystem::path& path) {
-  auto file = std::make_shared<data::MappedFile>(path);
-  Llama2cLayout layout = parse_llama2c(file->bytes(), path.string());
-  ForeignModel model;
-  model.origin = path.filename().string();
-  model.settings = layout.settings;
-  std::map<std::string, ForeignTensor> tensors;
-  std::vector<Correspondence> places;
-  for (const Llama2cWeight& weight : layout.weights) {
-    tensors[weight.name] = {weight.shape, at::kFloat, [file, weight] { return read_weight(*file, weight); }};
-    places.push_back({weight.name,
-                      {weight.name},
-                      weight.turned_heads > 0 ? Lying::kRotaryTurned : Lying::kSame,
-                      weight.turned_heads});
-  }
-  model.weights = match_weights(
-      model.settings, places, tensors, [](const std::string&) { return false; }, path.string());
-  note_tokenizer(model);
-  return model;
 }
 
 }  // namespace sextant::trainer

@@ -12,6 +12,7 @@
 #include "parallel/base/error.h"
 #include "trainer/checkpoint/box.h"
 #include "trainer/checkpoint/dtype.h"
+#include "trainer/checkpoint/json_bounds.h"
 
 namespace sextant::trainer {
 namespace {
@@ -179,6 +180,7 @@ SafetensorsHeader parse_safetensors(std::span<const uint8_t> file, const std::st
   header.bytes = sizeof length + length;
   HeaderEvents events(header);
   const auto* text = file.data() + sizeof length;
+  check_json_bounds({reinterpret_cast<const char*>(text), length}, path, {.depth = INT32_MAX});
   if (!nlohmann::json::sax_parse(text, text + length, &events))
     refuse_file(path, "its header " + events.fault());
   place_entries(header, file.size(), path);

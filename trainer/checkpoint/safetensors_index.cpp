@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "parallel/base/error.h"
+#include "trainer/checkpoint/json_bounds.h"
 #include "trainer/checkpoint/manifest.h"
 
 namespace sextant::trainer {
@@ -65,6 +66,7 @@ class IndexEvents : public nlohmann::json_sax<nlohmann::json> {
 }  // namespace
 
 std::set<std::string> parse_safetensors_index(std::string_view text, const std::string& origin) {
+  check_json_bounds(text, origin, {});
   IndexEvents events;
   if (!nlohmann::json::sax_parse(text, &events)) fail_input(fmt::format("{}: {}", origin, events.fault));
   require(!events.files.empty(), fmt::format("{}: its weight_map names no file", origin));

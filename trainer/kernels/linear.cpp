@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include "parallel/base/error.h"
-#include "trainer/kernels/instruction_set.h"
 #include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd/column_sum.h"
 #include "trainer/kernels/simd_memory.h"
@@ -32,12 +31,8 @@ bool on_tiles(const at::Tensor& x, const at::Tensor& other) {
   return fits_tiles(x) && fits_tiles(other) && x.size(0) >= kFewRows && tile_unit();
 }
 
-uint16_t* bits(const at::Tensor& x) {
-  return x.defined() ? static_cast<uint16_t*>(x.data_ptr()) : nullptr;
-}
-
 TileMatrix matrix(const at::Tensor& x) {
-  return {bits(x), x.stride(0)};
+  return {memory_of<Bf16>(x), x.stride(0)};
 }
 
 void forward_on_tiles(const at::Tensor& result, const at::Tensor& x, const at::Tensor& weight,
@@ -47,7 +42,7 @@ void forward_on_tiles(const at::Tensor& result, const at::Tensor& x, const at::T
                       Lies::kTransposed,
                       x.size(0),
                       weight.size(0)};
-  multiply(product, bits(result), result.stride(0), bits(bias));
+  multiply(product, memory_of<Bf16>(result), result.stride(0), memory_of<Bf16>(bias));
 }
 
 // The transposed side is packed once per thread and should be the narrower one.
@@ -65,8 +60,7 @@ void weight_gradient_on_tiles(const at::Tensor& grad, const at::Tensor& x, const
 }
 
 // Threads share the columns, so that each sum has one order. into [out] fp32.
-void add_column_sums(const at::Tensor& grad, const at::Tensor& into) {
-  InstructionSet set = instruction_set();
+void add_column_sums(const at::Tensor& grad, const at::Tensor& into, InstructionSet set) {
   const auto& kernels =
       pick(set, plain::kColumnSumKernels, avx2::kColumnSumKernels, avx512::kColumnSumKernels);
   auto* sums = memory_of<float>(into);
@@ -114,7 +108,7 @@ at::Tensor linear_input_gradient(const std::vector<at::Tensor>& grads,
     return result;
   }
   at::Tensor result = at::empty({rows, in}, grads[0].options());
-  multiply(product, bits(result), in, nullptr);
+  multiply(product, memory_of<Bf16>(result), in, nullptr);
   return result;
 }
 
@@ -130,11 +124,11 @@ void linear_weight_gradient(const at::Tensor& grad, const at::Tensor& x, const a
   }
 }
 
-void linear_bias_gradient(const at::Tensor& grad, const at::Tensor& into, Onto onto) {
+void linear_bias_gradient(const at::Tensor& grad, const at::Tensor& into, Onto onto, InstructionSet set) {
   bool plain = into.scalar_type() == at::kFloat && into.is_contiguous();
   if (plain && fits_simd(grad) && grad.stride(1) == 1) {
     if (onto == Onto::kWrite) into.zero_();
-    return add_column_sums(grad, into);
+    return add_column_sums(grad, into, set);
   }
   auto wide = at::isReducedFloatingType(into.scalar_type()) ? at::kFloat : into.scalar_type();
   at::Tensor sum = at::sum(grad, {0}, false, wide);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "parallel/gradient_sink.h"
+#include "trainer/kernels/instruction_set.h"
 
 namespace sextant::trainer {
 
@@ -34,6 +35,7 @@ void linear_weight_gradient(const at::Tensor& grad, const at::Tensor& x, const a
                             parallel::Onto onto);
 
 // Sums of grad's columns, to or onto `into` [out].
-void linear_bias_gradient(const at::Tensor& grad, const at::Tensor& into, parallel::Onto onto);
+void linear_bias_gradient(const at::Tensor& grad, const at::Tensor& into, parallel::Onto onto,
+                          InstructionSet set = instruction_set());
 
 }  // namespace sextant::trainer

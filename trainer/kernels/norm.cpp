@@ -19,7 +19,7 @@ at::Tensor widened(const at::Tensor& x) {
   return at::isReducedFloatingType(x.scalar_type()) ? x.to(at::kFloat) : x;
 }
 
-std::optional<at::Tensor> maybe(const at::Tensor& tensor) {
+std::optional<at::Tensor> given(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional(tensor) : std::nullopt;
 }
 
@@ -110,12 +110,12 @@ NormGradients norm_backward(const at::Tensor& grad, const at::Tensor& x, const a
 
 at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
   if (!at::GradMode::is_enabled()) return std::get<0>(norm_forward(x, weight, bias, epsilon));
-  return Norm::apply(x, weight, maybe(bias), epsilon);
+  return Norm::apply(x, weight, given(bias), epsilon);
 }
 
 TotalAndNorm add_norm(const at::Tensor& x, const at::Tensor& addend, const at::Tensor& weight,
                       const at::Tensor& bias, double epsilon) {
-  variable_list results = AddNorm::apply(x, addend, weight, maybe(bias), epsilon);
+  variable_list results = AddNorm::apply(x, addend, weight, given(bias), epsilon);
   return {results[0], results[1]};
 }
 

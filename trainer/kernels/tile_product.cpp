@@ -11,10 +11,10 @@
 namespace sextant::trainer {
 namespace {
 
-using amx_product::kBlock;
-using amx_product::kStep;
-using amx_product::kStepNumbers;
-using amx_product::kSums;
+using amx::kStep;
+using amx::kStepNumbers;
+using amx::kSums;
+constexpr int64_t kBlock = amx::kProductBlock;
 
 // The left block of one inner product stays in the first cache (32 KiB), the packed right blocks and the sums
 // in the second.
@@ -74,13 +74,13 @@ class Worker {
     int64_t right_numbers = group * divided_up(longest, kStep) * kStepNumbers;
     auto memory =
         allocator->allocate((left_numbers + right_numbers) * 2 + sum_rows * group * kSums * sizeof(float));
-    left_ = static_cast<uint16_t*>(memory.get());
+    left_ = static_cast<Bf16*>(memory.get());
     right_ = left_ + left_numbers;
     sums_ = reinterpret_cast<float*>(right_ + right_numbers);
-    amx_product::begin();
+    amx::begin_product();
     for (int64_t column = part_.first_column; column < part_.last_column; column += group)
       run_group(column, std::min(group, part_.last_column - column));
-    amx_product::end();
+    amx::end_product();
   }
 
  private:
@@ -106,9 +106,10 @@ class Worker {
       bool last = s + 1 == stretches_.size() && step + steps == stretch.steps();
       bool whole = from_zero && last;  // sums need not outlive the block
       for (int64_t i = 0; i < count; ++i) {
-        const uint16_t* right = right_ + (i * stretch.steps() + step) * kStepNumbers;
+        amx::Steps right{right_ + i * stretch.steps() * kStepNumbers + step * kStepNumbers / 2,
+                         stretch.steps()};
         float* block = whole ? sums : sums + i * kSums;
-        (from_zero ? amx_product::multiply : amx_product::multiply_add)(left_, right, steps, block);
+        (from_zero ? amx::multiply_steps : amx::multiply_add_steps)({left_, steps}, right, steps, block);
         if (last) finish_(block, place(row, first_column + i));
       }
     }
@@ -120,23 +121,23 @@ class Worker {
             depth = std::min(steps * kStep, stretch.depth - step * kStep);
     int64_t rows = std::min(kBlock, product_.m - row * kBlock);
     if (product_.left == Lies::kStraight) {
-      const uint16_t* from = matrix.data + row * kBlock * matrix.stride + first;
-      amx_product::pack_left({from, matrix.stride, rows, depth}, steps, left_);
+      const Bf16* from = matrix.data + row * kBlock * matrix.stride + first;
+      amx::pack_left_block({from, matrix.stride, rows, depth}, left_);
     } else {
-      const uint16_t* from = matrix.data + first * matrix.stride + row * kBlock;
-      amx_product::pack_left_transposed({from, matrix.stride, depth, rows}, steps, left_);
+      const Bf16* from = matrix.data + first * matrix.stride + row * kBlock;
+      amx::pack_left_block_transposed({from, matrix.stride, depth, rows}, left_);
     }
   }
 
-  void pack_right(int64_t column, const Stretch& stretch, uint16_t* to) const {
+  void pack_right(int64_t column, const Stretch& stretch, Bf16* to) const {
     const TileMatrix& matrix = product_.factors[stretch.factor].right;
     int64_t columns = std::min(kBlock, product_.n - column * kBlock);
     if (product_.right == Lies::kStraight) {
-      const uint16_t* from = matrix.data + stretch.first * matrix.stride + column * kBlock;
-      amx_product::pack_right({from, matrix.stride, stretch.depth, columns}, stretch.steps(), to);
+      const Bf16* from = matrix.data + stretch.first * matrix.stride + column * kBlock;
+      amx::pack_right_block({from, matrix.stride, stretch.depth, columns}, to);
     } else {
-      const uint16_t* from = matrix.data + column * kBlock * matrix.stride + stretch.first;
-      amx_product::pack_right_transposed({from, matrix.stride, columns, stretch.depth}, stretch.steps(), to);
+      const Bf16* from = matrix.data + column * kBlock * matrix.stride + stretch.first;
+      amx::pack_right_block_transposed({from, matrix.stride, columns, stretch.depth}, to);
     }
   }
 
@@ -149,7 +150,7 @@ class Worker {
   Rectangle part_;
   const Finish& finish_;
   std::vector<Stretch> stretches_;
-  uint16_t *left_ = nullptr, *right_ = nullptr;
+  Bf16 *left_ = nullptr, *right_ = nullptr;
   float* sums_ = nullptr;
 };
 
@@ -171,22 +172,21 @@ bool tile_unit() {
   return instruction_set() == InstructionSet::kAmx;
 }
 
-void multiply(const TileProduct& product, uint16_t* result, int64_t stride, const uint16_t* bias) {
+void multiply(const TileProduct& product, Bf16* result, int64_t stride, const Bf16* bias) {
   run(product, [=](const float* sums, const BlockPlace& place) {
-    amx_product::finish(sums, bias == nullptr ? nullptr : bias + place.column,
-                        {result + place.row * stride + place.column, stride, place.rows, place.columns});
+    amx::finish(sums, bias == nullptr ? nullptr : bias + place.column,
+                {result + place.row * stride + place.column, stride, place.rows, place.columns});
   });
 }
 
 void multiply(const TileProduct& product, float* result, int64_t stride, Lies lies, parallel::Onto onto) {
   run(product, [=](float* sums, const BlockPlace& place) {
-    amx_product::Target<float> target{result + place.row * stride + place.column, stride, place.rows,
-                                      place.columns};
+    amx::Target<float> target{result + place.row * stride + place.column, stride, place.rows, place.columns};
     if (lies == Lies::kTransposed) {
-      amx_product::transpose(sums);
+      amx::transpose_sums(sums);
       target = {result + place.column * stride + place.row, stride, place.columns, place.rows};
     }
-    (onto == parallel::Onto::kWrite ? amx_product::write : amx_product::add)(sums, target);
+    (onto == parallel::Onto::kWrite ? amx::write : amx::add)(sums, target);
   });
 }
 

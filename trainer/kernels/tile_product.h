@@ -17,7 +17,7 @@ bool tile_unit();
 
 // A row-major matrix whose rows are `stride` numbers apart.
 struct TileMatrix {
-  const uint16_t* data;  // bf16
+  const Bf16* data;
   int64_t stride;
 };
 
@@ -37,7 +37,7 @@ struct TileProduct {
 };
 
 // result [m, n] in bf16, with bias [n] or null.
-void multiply(const TileProduct& product, uint16_t* result, int64_t stride, const uint16_t* bias);
+void multiply(const TileProduct& product, Bf16* result, int64_t stride, const Bf16* bias);
 
 // result in fp32, [m, n], or [n, m] where it lies transposed.
 void multiply(const TileProduct& product, float* result, int64_t stride, Lies lies, parallel::Onto onto);

@@ -14,8 +14,8 @@ int main(int count, char** arguments) {
   std::string wanted = count > 2 ? arguments[2] : "";
   Limits limits = measure_limits();
   print_header(limits);
-  for (const auto& contests :
-       {row_contests(), attention_contests(), optimizer_contests(), product_contests()}) {
+  for (const auto& contests : {row_contests(), attention_contests(), optimizer_contests(), product_contests(),
+                               generation_contests()}) {
     for (const Contest& contest : contests) {
       if (contest.name.find(wanted) != std::string::npos) run(contest, limits, rounds > 0 ? rounds : 1);
     }

@@ -33,6 +33,7 @@ void print_header(const Limits& limits);
 std::vector<Contest> row_contests();        // norms, activations, rotary, softmax
 std::vector<Contest> attention_contests();  // forward and backward
 std::vector<Contest> optimizer_contests();
-std::vector<Contest> product_contests();  // linear layers, the loss
+std::vector<Contest> product_contests();     // linear layers, the loss
+std::vector<Contest> generation_contests();  // linear layers of few rows, attention over a cache
 
 }  // namespace sextant::bench

@@ -60,10 +60,13 @@ void add_loss(int64_t rows, int64_t vocabulary, int64_t width, std::vector<Conte
 std::vector<Contest> product_contests() {
   std::vector<Contest> contests;
   for (const Shape& shape : kShapes) add_products(shape, contests);
-  at::Tensor grad = at::randn({4096, 1536}).to(at::kBFloat16), into = at::zeros({1536});
-  contests.push_back({"bias gradient 4096 x 1536", "bf16", Bound::kMemory, 4096 * 1536 * 2.0,
-                      [=] { trainer::linear_bias_gradient(grad, into, Onto::kWrite); },
-                      [=] { into.copy_(grad.sum(0)); }});
+  for (at::ScalarType type : {at::kBFloat16, at::kFloat}) {
+    at::Tensor grad = at::randn({4096, 1536}).to(type), into = at::zeros({1536});
+    contests.push_back({"bias gradient 4096 x 1536", type == at::kFloat ? "fp32" : "bf16", Bound::kMemory,
+                        4096 * 1536 * static_cast<double>(grad.element_size()),
+                        [=] { trainer::linear_bias_gradient(grad, into, Onto::kWrite); },
+                        [=] { into.copy_(grad.sum(0)); }});
+  }
   add_loss(4096, 65, 384, contests);
   add_loss(1024, 50257, 768, contests);
   return contests;

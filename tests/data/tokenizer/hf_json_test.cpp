@@ -34,6 +34,7 @@ Tokenizer from(const Json& json) {
 
 TEST(HfJson, WhatIsWrittenIsReadBack) {
   auto before = small();
+  before.opening = {261};
   auto after = read_tokenizer_json(write_tokenizer_json(before), "T.json");
   EXPECT_EQ(after.tokens, before.tokens);
   EXPECT_EQ(after.expressions, before.expressions);
@@ -42,6 +43,7 @@ TEST(HfJson, WhatIsWrittenIsReadBack) {
   for (size_t i = 0; i < after.merges.size(); ++i) EXPECT_EQ(after.merges[i].result, before.merges[i].result);
   ASSERT_EQ(after.added.size(), 2u);
   EXPECT_EQ(after.added[1].kind, AddedToken::Kind::kOrdinary);
+  EXPECT_EQ(after.opening, before.opening);
   EXPECT_EQ(write_tokenizer_json(after), write_tokenizer_json(before));
 }
 

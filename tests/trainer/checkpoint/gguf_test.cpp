@@ -84,6 +84,7 @@ TEST(GgufModel, TokenizerAndTemplateComeAlong) {
   EXPECT_EQ(tokenizer.special("<|im_start|>"), 1);
   // "12" would merge, but this pre-tokenizer puts each digit alone.
   EXPECT_EQ(tokenizer.encode("12").size(), 2U);
+  EXPECT_TRUE(tokenizer.opening().empty());
   EXPECT_EQ(tokenizer.decode(tokenizer.encode("in the end 12\n")), "in the end 12\n");
   EXPECT_EQ(tokenizer.encode(" the").size(), 1U);
   Json config = Json::parse(model.side_files.at("tokenizer_config.json"));
@@ -96,6 +97,8 @@ TEST(GgufModel, PreTokenizersDiffer) {
   ForeignModel llama3 = open_foreign_model(golden_file("llama3"));
   auto tokenizer = data::Tokenizer::from_json(llama3.side_files.at("tokenizer.json"), "tokenizer.json");
   EXPECT_EQ(tokenizer.encode("12").size(), 1U);
+  // llama.cpp puts it there for this pre-tokenizer without being told to.
+  EXPECT_EQ(tokenizer.opening(), std::vector<int32_t>{1});
 }
 
 }  // namespace

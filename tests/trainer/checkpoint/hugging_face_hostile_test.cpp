@@ -79,7 +79,7 @@ TEST(HostileConfig, ExpertsNameKeyAndReason) {
       refused_config("qwen3_moe", {{"mlp_only_layers", {1}}}),
       "c: mlp_only_layers: makes layer 1 dense between layers with experts; only the first layers can be");
   EXPECT_EQ(refused_config("qwen3_moe", {{"mlp_only_layers", {-1}}}),
-            "c: mlp_only_layers: holds an entry that is no whole number from 0 to 16777216");
+            "c: mlp_only_layers: -1 is not between 0 and 16777216");
   EXPECT_EQ(refused_config("qwen3_moe", {{"mlp_only_layers", {0, 1, 2}}}),
             "c: decoder_sparse_step: leaves no layer with experts; give a dense architecture");
   EXPECT_EQ(refused_config("qwen3_moe", {{"decoder_sparse_step", 2}, {"mlp_only_layers", Json::array()}}),
@@ -93,6 +93,9 @@ TEST(HostileConfig, NoTextBreaksIt) {
   EXPECT_EQ(refused([] { parse_hf_config("[1]", "c"); }), "c: is no JSON object");
   EXPECT_EQ(refused([] { parse_hf_config(std::string(100'000, '['), "c"); }),
             "c: nested deeper than 32 levels");
+  std::string long_list = "{\"layer_types\":[0";
+  for (int i = 0; i < 200'000; ++i) long_list += ",0";
+  EXPECT_EQ(refused([&] { parse_hf_config(long_list + "]}", "c"); }), "c: holds more than 200000 values");
   EXPECT_NE(refused([] { parse_hf_config(std::string(2 << 20, ' '), "c"); }).find("too many"),
             std::string::npos);
 }
@@ -110,7 +113,7 @@ TEST(HostileIndex, NamesStayInTheFolder) {
   EXPECT_NE(
       refused([] { parse_safetensors_index(R"({"weight_map": {"a": 5}})", "i"); }).find("names of files"),
       std::string::npos);
-  EXPECT_NE(refused([] { parse_safetensors_index(std::string(1000, '['), "i"); }).find("deeply"),
+  EXPECT_NE(refused([] { parse_safetensors_index(std::string(1000, '['), "i"); }).find("deeper"),
             std::string::npos);
 }
 

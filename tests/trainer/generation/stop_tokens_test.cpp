@@ -32,6 +32,9 @@ TEST(StopTokens, RefuseWhatIsNoIdOfTheVocabulary) {
        {R"({"eos_token_id": 5})", R"({"eos_token_id": -1})", R"({"eos_token_id": "4"})",
         R"({"eos_token_id": [1.5]})", R"({"eos_token_id": 18446744073709551615})", "[]", "{", "\xff"})
     EXPECT_THROW(stop_tokens(tokenizer(), bad, "c"), Error) << bad;
+  // Deep enough to run out of stack where lists are followed by recursion.
+  std::string deep = R"({"eos_token_id": )" + std::string(30'000, '[') + std::string(30'000, ']') + "}";
+  EXPECT_THROW(stop_tokens(tokenizer(), deep, "c"), Error);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "tests/harness/finite_differences.h"
 #include "trainer/kernels/activation.h"
 #include "trainer/kernels/adamw.h"
+#include "trainer/kernels/linear.h"
 #include "trainer/kernels/norm.h"
 #include "trainer/kernels/rotary.h"
 #include "trainer/kernels/softmax.h"
@@ -135,6 +136,20 @@ TEST_P(Simd, SoftmaxRows) {
   softmax_gradient_(logits, sums, targets, scale, set);
   // Of numbers up to 2: log_sum_exp's own rounding of 3e-5 is in the exponent.
   EXPECT_LT((logits - gradient).abs().max().item<double>(), type == at::kFloat ? 1e-4 : 1e-2);
+}
+
+TEST_P(Simd, ColumnSums) {
+  auto [set, type, width] = GetParam();
+  // Columns of a wider matrix; what stands before and behind them is not touched.
+  at::Tensor grad = make({37, width + 5}, 0.6).narrow(1, 2, width), memory = at::full({width + 2}, 3.0F);
+  at::Tensor into = memory.narrow(0, 1, width), expected = grad.to(at::kDouble).sum(0);
+  linear_bias_gradient(grad, into, parallel::Onto::kWrite, set);
+  // 37 numbers near 1, exact in either type, of which most cancel: 6e-8 each, in units of what is left.
+  EXPECT_LT(difference(into, expected), tolerance(at::kFloat));
+  linear_bias_gradient(grad, into, parallel::Onto::kAdd, set);
+  EXPECT_LT(difference(into, 2 * expected), tolerance(at::kFloat));
+  EXPECT_EQ(memory[0].item<float>(), 3);
+  EXPECT_EQ(memory[width + 1].item<float>(), 3);
 }
 
 class SimdSets : public testing::TestWithParam<InstructionSet> {};

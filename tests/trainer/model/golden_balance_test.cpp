@@ -14,7 +14,7 @@ TEST(GoldenBalance, GradientsOfTheSumOfLosses) {
     Transformer model(golden::model_settings(file["model"]), recompute, {at::kDouble, at::kDouble}, at::kCPU);
     golden::set_weights(model, file["parameters"]);
     auto batch = golden::batch(file["batch"]);
-    LossSum loss = loss_of(model, rows_of(batch, 0, batch.rows, at::kCPU), next_token_loss(5));
+    LossSum loss = loss_of(model, rows_of(batch, 0, batch.rows, at::kCPU, {}), next_token_loss(5));
     double expected = file["loss_sum"];
     EXPECT_NEAR(loss.sum.item<double>(), expected, 1e-10 * expected)
         << "the loss itself is cross-entropy alone";

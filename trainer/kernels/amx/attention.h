@@ -1,6 +1,7 @@
 #pragma once
 
 // What attention's forward and backward share.
+#include "trainer/kernels/amx/bf16.h"
 #include "trainer/kernels/amx/exponential.h"
 #include "trainer/kernels/amx/pack.h"
 #include "trainer/kernels/simd/attention.h"
@@ -39,11 +40,6 @@ inline Rows queries_of(const Bf16* tensor, const HeadStrides& strides, int64_t b
 inline Rows keys_of(const Bf16* tensor, const HeadStrides& strides, int64_t batch, int64_t head,
                     const AttentionShape& shape) {
   return {place_of(tensor, strides, batch, head), strides.time, shape.keys, shape.width};
-}
-
-// 32 fp32 numbers as 32 of bf16.
-inline __m512i narrow(__m512 low, __m512 high) {
-  return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
 inline __mmask16 first_lanes(int64_t count) {

@@ -1,20 +1,10 @@
-// Intel's tiles (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18): a tile
-// has 16 rows of 64 bytes; TDPBF16PS adds to a tile of fp32 the products of two tiles of bf16 pairs.
 #include "trainer/kernels/amx/few_rows_linear.h"
 
-#include <immintrin.h>
+#include "trainer/kernels/amx/bf16.h"
+#include "trainer/kernels/amx/tiles.h"
 
 namespace sextant::trainer::amx {
 namespace {
-
-// What LDTILECFG reads.
-struct alignas(64) TileShapes {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t rows[16] = {};
-};
 
 // How many input rows the tiles are set up for.
 struct Columns {
@@ -23,20 +13,16 @@ struct Columns {
 
 // Tiles 0 to 3 are sums (outputs by input rows), 4 and 5 weights, 6 and 7 packed inputs. `left` input rows
 // are in the even ones of sums and inputs, `right` in the odd.
-void shape_tiles(Columns& now, int64_t left, int64_t right) {
+void shape_for(Columns& now, int64_t left, int64_t right) {
   if (now.left == left && now.right == right) return;
   now = {left, right};
   TileShapes shapes;
   for (int tile = 0; tile < 8; ++tile) {
+    if (tile == 4 || tile == 5) continue;
     int64_t columns = tile % 2 == 0 ? left : right;
-    bool weights = tile == 4 || tile == 5;
-    shapes.rows[tile] = kTileRows;
-    shapes.row_bytes[tile] = static_cast<uint16_t>(weights ? 64 : 4 * (columns > 0 ? columns : 1));
+    shapes.row_bytes[tile] = static_cast<uint16_t>(4 * (columns > 0 ? columns : 1));
   }
-  // g++ 12 believes that the instruction reads eight bytes, and would leave out the rest of what is written
-  // above.
-  asm volatile("" : : "r"(&shapes) : "memory");
-  _tile_loadconfig(&shapes);
+  shape_tiles(shapes);
 }
 
 // One block of outputs by input rows: `wide` reads two tiles of weights, `both` two of inputs.
@@ -44,7 +30,7 @@ struct Block {
   const Bf16* weight;  // the first output's
   const Bf16* inputs;  // packed; of the left rows
   int64_t in, left, right;
-  float* sums;  // [4][16, kTileRows]: tile t's at 256 t, output by input row
+  float* sums;  // [4][16, kTileRows]: tile t's at kTileFloats t, output by input row
 };
 
 template <bool kWide, bool kBoth>
@@ -71,9 +57,9 @@ void multiply(const Block& block) {
     }
   }
   _tile_stored(0, block.sums, block.left * 4);
-  if constexpr (kBoth) _tile_stored(1, block.sums + 256, block.right * 4);
-  if constexpr (kWide) _tile_stored(2, block.sums + 512, block.left * 4);
-  if constexpr (kWide && kBoth) _tile_stored(3, block.sums + 768, block.right * 4);
+  if constexpr (kBoth) _tile_stored(1, block.sums + kTileFloats, block.right * 4);
+  if constexpr (kWide) _tile_stored(2, block.sums + 2 * kTileFloats, block.left * 4);
+  if constexpr (kWide && kBoth) _tile_stored(3, block.sums + 3 * kTileFloats, block.right * 4);
 }
 
 void multiply(const Block& block, bool wide) {
@@ -99,8 +85,7 @@ void write(const Linear<Output>& work, const float* sums, int64_t columns, int64
   auto which = static_cast<__mmask16>(0xffffU << skip);
   __m512 bias = _mm512_setzero_ps();
   if (work.bias != nullptr) {
-    __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(work.bias + n));
-    bias = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    bias = widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(work.bias + n)));
   }
   __m512i step = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
                                     _mm512_set1_epi32(static_cast<int>(columns)));
@@ -113,16 +98,16 @@ void write(const Linear<Output>& work, const float* sums, int64_t columns, int64
 // The outputs n .. n + 15 (and 16 more where wide) of all input rows; those before `begin` were done before.
 template <class Output>
 void outputs(const Linear<Output>& work, Columns& shaped, int64_t n, int64_t begin, bool wide) {
-  alignas(64) float sums[4 * 256];
+  alignas(64) float sums[4 * kTileFloats];
   for (int64_t row = 0; row < work.rows; row += kColumns) {
     int64_t columns = work.rows - row < kColumns ? work.rows - row : kColumns;
     int64_t left = columns < kTileRows ? columns : kTileRows, right = columns - left;
-    shape_tiles(shaped, left, right);
+    shape_for(shaped, left, right);
     multiply({work.weight + n * work.in, work.packed + row * work.in, work.in, left, right, sums}, wide);
     write(work, sums, left, row, n, begin - n);
-    if (right > 0) write(work, sums + 256, right, row + left, n, begin - n);
-    if (wide) write(work, sums + 512, left, row, n + kTileRows, 0);
-    if (wide && right > 0) write(work, sums + 768, right, row + left, n + kTileRows, 0);
+    if (right > 0) write(work, sums + kTileFloats, right, row + left, n, begin - n);
+    if (wide) write(work, sums + 2 * kTileFloats, left, row, n + kTileRows, 0);
+    if (wide && right > 0) write(work, sums + 3 * kTileFloats, right, row + left, n + kTileRows, 0);
   }
 }
 

@@ -18,17 +18,24 @@ constexpr int64_t kTileNumbers = 512;  // of bf16
 constexpr int64_t kTileFloats = 256;   // of fp32
 constexpr int64_t kRow = 64;           // bytes
 
-// All eight tiles at their full size; belongs to this thread until release.
+// What LDTILECFG reads (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18):
+// eight tiles at their full size, unless said otherwise.
+struct alignas(64) TileShapes {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+// The unit is this thread's from here until _tile_release(). Not _tile_loadconfig: g++ 12 believes that it
+// reads 8 bytes, and drops the writing of the others.
+inline void shape_tiles(const TileShapes& shapes) {
+  __asm__ volatile("ldtilecfg %0" ::"m"(shapes));
+}
+
+// All eight tiles at their full size, while it lives.
 class TileUnit {
  public:
-  TileUnit() {
-    struct alignas(64) {
-      uint8_t palette = 1, start_row = 0, reserved[14] = {};
-      uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-      uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    } layout;
-    __asm__ volatile("ldtilecfg %0" ::"m"(layout));
-  }
+  TileUnit() { shape_tiles({}); }
   TileUnit(const TileUnit&) = delete;
   TileUnit& operator=(const TileUnit&) = delete;
   ~TileUnit() { _tile_release(); }

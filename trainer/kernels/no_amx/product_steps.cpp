@@ -1,33 +1,33 @@
 // Stands in for amx/ where processors have no tile unit: tile_unit() is false there, and nobody calls these.
 #include "trainer/kernels/amx/product_steps.h"
 
-namespace sextant::trainer::amx_product {
+namespace sextant::trainer::amx {
 
-void begin() {
+void begin_product() {
   __builtin_trap();
 }
-void end() {
+void end_product() {
   __builtin_trap();
 }
-void pack_left(const Part&, int64_t, uint16_t*) {
+void pack_left_block(const Part&, Bf16*) {
   __builtin_trap();
 }
-void pack_left_transposed(const Part&, int64_t, uint16_t*) {
+void pack_left_block_transposed(const Part&, Bf16*) {
   __builtin_trap();
 }
-void pack_right(const Part&, int64_t, uint16_t*) {
+void pack_right_block(const Part&, Bf16*) {
   __builtin_trap();
 }
-void pack_right_transposed(const Part&, int64_t, uint16_t*) {
+void pack_right_block_transposed(const Part&, Bf16*) {
   __builtin_trap();
 }
-void multiply(const uint16_t*, const uint16_t*, int64_t, float*) {
+void multiply_steps(Steps, Steps, int64_t, float*) {
   __builtin_trap();
 }
-void multiply_add(const uint16_t*, const uint16_t*, int64_t, float*) {
+void multiply_add_steps(Steps, Steps, int64_t, float*) {
   __builtin_trap();
 }
-void finish(const float*, const uint16_t*, const Target<uint16_t>&) {
+void finish(const float*, const Bf16*, const Target<Bf16>&) {
   __builtin_trap();
 }
 void write(const float*, const Target<float>&) {
@@ -36,8 +36,8 @@ void write(const float*, const Target<float>&) {
 void add(const float*, const Target<float>&) {
   __builtin_trap();
 }
-void transpose(float*) {
+void transpose_sums(float*) {
   __builtin_trap();
 }
 
-}  // namespace sextant::trainer::amx_product
+}  // namespace sextant::trainer::amx
