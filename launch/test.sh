@@ -9,7 +9,8 @@ launch/test.sh [--long]
 Sets up what is missing, builds everything and runs the whole suite.
 
   --long     also: slow tests, the suite under AddressSanitizer + UBSan and under ThreadSanitizer, clang-tidy on every
-             source, and the CUDA preset compiled and linked (where nvcc is; nothing is run on a GPU)
+             source, seeded faults that must turn the suite red, and the CUDA preset compiled and linked (where nvcc is;
+             nothing is run on a GPU)
   --help     this text
 TEXT
 }
@@ -50,6 +51,7 @@ if [[ $tests == long ]]; then
   part "the CUDA preset compiles and links" cuda_links
   part "AddressSanitizer and UBSan" sanitized asan
   part "ThreadSanitizer" sanitized tsan
+  part "seeded faults turn the suite red" python3 tests/faults/run.py
   ((${#failed[@]} == 0)) || printf 'failed before the suite itself: %s\n' "${failed[*]}"
 fi
 

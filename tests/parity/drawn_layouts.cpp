@@ -86,9 +86,9 @@ std::set<Pair> all_pairs(const std::vector<DrawnLayout>& layouts) {
 std::string DrawnLayout::name() const {
   std::string text = choices.at("model");
   for (const auto& [key, values] : axes()) {
-    const std::string& value = choices.at(key);
-    if (key == "model" || value == values[0]) continue;
-    text += "_" + key.substr(key.find('.') + 1) + "_" + value;
+    auto chosen = choices.find(key);
+    if (key == "model" || chosen == choices.end() || chosen->second == values[0]) continue;
+    text += "_" + key.substr(key.find('.') + 1) + "_" + chosen->second;
   }
   return text;
 }

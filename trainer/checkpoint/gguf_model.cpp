@@ -14,7 +14,7 @@ namespace sextant::trainer {
 namespace {
 
 constexpr int64_t kMostInGguf = int64_t{1} << 24;  // as in trainer/model/model.proto
-constexpr size_t kLeastTensorsOfLayer = 9;   // so that a short file can not ask for a long table
+constexpr size_t kLeastTensorsOfLayer = 9;         // so that a short file can not ask for a long table
 constexpr const char* kRotaryFactors = "rope_freqs.weight";
 
 const GgufTensor* tensor_named(const GgufFile& file, std::string_view name) {

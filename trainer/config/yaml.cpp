@@ -17,7 +17,8 @@ namespace sextant::trainer {
 namespace {
 
 constexpr size_t kDeepest = 64;
-constexpr size_t kMostNodes = 20'000;
+constexpr size_t kMostNodes = 10'000;
+constexpr size_t kMostMarks = 10'000;
 constexpr const char* kByteOrderMark = "\xef\xbb\xbf";
 
 // Line and column in characters, from what yaml-cpp counts in bytes.
@@ -209,6 +210,17 @@ class TreeBuilder final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
+// Where there are too many brackets and commas, if so. yaml-cpp reads ahead of what it hands on, and keeps
+// some 200 bytes for each.
+std::optional<size_t> too_many_marks(const std::string& text) {
+  size_t count = 0;
+  for (size_t at = text.find_first_of("[]{},"); at != std::string::npos;
+       at = text.find_first_of("[]{},", at + 1)) {
+    if (++count > kMostMarks) return at;
+  }
+  return std::nullopt;
+}
+
 YamlNode refused() {
   YamlNode node;
   node.kind = YamlNode::Kind::kRefused;
@@ -224,6 +236,13 @@ YamlNode parse_yaml(const std::string& text, const std::string& file, std::vecto
   if (auto bad = bad_character(body)) {
     YAML::Mark mark = lines.mark(bad->offset);
     complaints.push_back(Complaint{"", bad->what, Place{file, lines.line(mark), lines.column(mark)}});
+    return refused();
+  }
+  if (auto at = too_many_marks(body)) {
+    YAML::Mark mark = lines.mark(*at);
+    complaints.push_back(
+        Complaint{"", fmt::format("more than {} brackets and commas; this is no configuration", kMostMarks),
+                  Place{file, lines.line(mark), lines.column(mark)}});
     return refused();
   }
   std::istringstream stream(body);

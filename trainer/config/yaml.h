@@ -32,8 +32,8 @@ struct YamlNode {
 
 // Parses one YAML document. What YAML allows and a configuration must not hold is complained of: anchors and
 // aliases, tags, merge keys, duplicate keys, keys that are no plain text, a second document, more than 64
-// levels or 20,000 values, bytes that are no text, and everything that is not YAML at all. `file` names it
-// in places.
+// levels, 10,000 values or 10,000 brackets and commas, bytes that are no text, and everything that is not
+// YAML at all. `file` names it in places.
 YamlNode parse_yaml(const std::string& text, const std::string& file, std::vector<Complaint>& complaints);
 
 }  // namespace sextant::trainer
