@@ -1,13 +1,14 @@
 #include "trainer/resume.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/text_format.h>
+#include <google/protobuf/message.h>
 
 #include <algorithm>
 #include <array>
 #include <string_view>
 
 #include "parallel/base/error.h"
+#include "trainer/config/yaml_writer.h"
 
 namespace sextant::trainer {
 namespace {
@@ -28,21 +29,17 @@ bool begins_with_any(std::string_view key, const std::array<std::string_view, n>
                      [&](std::string_view b) { return key.starts_with(b); });
 }
 
-// A field's value as text; "unset" where it has none.
+// A field's value as a YAML has it.
 std::string text(const Message& message, const FieldDescriptor* field) {
-  const auto* reflection = message.GetReflection();
-  if (field->is_repeated()) {
-    std::string joined;
-    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
-      std::string one;
-      google::protobuf::TextFormat::PrintFieldValueToString(message, field, i, &one);
-      joined += (i > 0 ? ", " : "") + one;
-    }
-    return "[" + joined + "]";
+  if (!field->is_repeated()) return yaml_value(message, *field);
+  std::vector<std::string> values;
+  const auto& reflection = *message.GetReflection();
+  for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+    bool nested = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    values.push_back(nested ? to_yaml(reflection.GetRepeatedMessage(message, field, i))
+                            : yaml_value(message, *field, i));
   }
-  std::string one;
-  google::protobuf::TextFormat::PrintFieldValueToString(message, field, -1, &one);
-  return one;
+  return fmt::format("[{}]", fmt::join(values, ", "));
 }
 
 void compare(const Message& before, const Message& now, const std::string& prefix,

@@ -20,6 +20,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& axes() {
       {"parallel.zero_stage", {"0", "1", "2", "3"}},
       {"parallel.schedule", {"gpipe", "1f1b", "interleaved", "zero_bubble", "zero_bubble_v"}},
       {"parallel.context_kind", {"ring", "ulysses"}},
+      {"optimizer.kind", {"adamw", "muon", "adafactor"}},
       {"numerics.recompute", {"none", "selective", "full"}},
       {"numerics.reduction", {"fast", "reproducible"}},
       {"run.micro_batch", {"1", "2"}},

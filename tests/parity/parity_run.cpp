@@ -51,13 +51,13 @@ void write_shard(const std::filesystem::path& prefix) {
 }
 
 trainer::Run configured(const DrawnLayout& layout, const std::filesystem::path& prefix,
-                        const std::string& compute, int64_t steps, const std::string& optimizer) {
+                        const std::string& compute, int64_t steps) {
   std::string yaml = fmt::format(
       "run: {{steps: {}, seed: 7, global_batch: 8}}\nmodel: {}\n"
-      "optimizer: {{kind: {}, learning_rate: 1e-2, warmup_steps: 2, grad_clip: 0.5}}\n"
+      "optimizer: {{learning_rate: 1e-2, warmup_steps: 2, grad_clip: 0.5}}\n"
       "numerics: {{compute: {}, loss_chunk: 24}}\n"
       "data: {{tokenizer: none.json, train: [{}]}}\n",
-      steps, model_yaml(layout.choices.at("model")), optimizer, compute, prefix.string());
+      steps, model_yaml(layout.choices.at("model")), compute, prefix.string());
   trainer::Run run;
   trainer::load_config_text(yaml, "parity.yaml", layout.overrides(), run, nullptr);
   trainer::fill_defaults(run, kVocabulary);

@@ -15,6 +15,6 @@ void write_shard(const std::filesystem::path& prefix);
 
 // A complete run of `steps` steps over the shard; a layout that the rules refuse fails the test.
 trainer::Run configured(const DrawnLayout& layout, const std::filesystem::path& prefix,
-                        const std::string& compute, int64_t steps, const std::string& optimizer = "adamw");
+                        const std::string& compute, int64_t steps);
 
 }  // namespace sextant::parity

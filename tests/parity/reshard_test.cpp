@@ -20,7 +20,7 @@ struct Case {
 };
 
 // One rank, and layouts that each cut weights in another way.
-std::vector<DrawnLayout> layouts_of(const std::string& model) {
+std::vector<DrawnLayout> layouts_of(const std::string& model, const std::string& optimizer) {
   using Choices = std::map<std::string, std::string>;
   std::vector<std::pair<int64_t, Choices>> all = {
       {1, {}},
@@ -47,6 +47,7 @@ std::vector<DrawnLayout> layouts_of(const std::string& model) {
   std::vector<DrawnLayout> layouts;
   for (auto& [ranks, choices] : all) {
     choices["model"] = model;
+    choices["optimizer.kind"] = optimizer;
     choices["run.micro_batch"] = "1";
     layouts.push_back({choices, ranks});
   }
@@ -58,7 +59,7 @@ class Reshard : public testing::TestWithParam<Case> {
   void SetUp() override { write_shard(folder_ / "shard"); }
 
   trainer::Run run_of(const DrawnLayout& layout) const {
-    return configured(layout, folder_ / "shard", GetParam().compute, 2, GetParam().optimizer);
+    return configured(layout, folder_ / "shard", GetParam().compute, 2);
   }
 
   // Two steps under the layout, saved.
@@ -108,7 +109,7 @@ class Reshard : public testing::TestWithParam<Case> {
 };
 
 TEST_P(Reshard, EveryPairHoldsTheSameBits) {
-  std::vector<DrawnLayout> layouts = layouts_of(GetParam().model);
+  std::vector<DrawnLayout> layouts = layouts_of(GetParam().model, GetParam().optimizer);
   for (size_t from = 0; from < layouts.size(); ++from) {
     std::filesystem::path saved = save(layouts[from], from);
     trainer::CheckpointReader reader(saved);

@@ -61,9 +61,11 @@ TEST(Resume, ScheduleAndLayoutMayChangeAndAreReported) {
   other.mutable_optimizer()->set_learning_rate(5e-4);
   other.mutable_run()->set_steps(2000);
   other.mutable_parallel()->set_data(4);
+  other.mutable_parallel()->set_schedule(parallel::MeshSettings::gpipe);
   auto changed = check_resume(saved_with(some_run()), other, 1, 2).changed;
-  ASSERT_EQ(changed.size(), 3u);
-  EXPECT_EQ(changed[2], "optimizer.learning_rate: 0.001 -> 0.0005");
+  ASSERT_EQ(changed.size(), 4u);
+  EXPECT_EQ(changed[2], "parallel.schedule: 1f1b -> gpipe") << "as a YAML names them";
+  EXPECT_EQ(changed[3], "optimizer.learning_rate: 0.001 -> 0.0005");
 }
 
 TEST(Resume, MovedFilesAreNoChange) {
