@@ -43,11 +43,7 @@ int64_t Corpus::tokens() const {
 }
 
 void Corpus::fill(int64_t index, const RowSlot& slot) const {
-  int64_t row = index % rows();
-  if (settings_.order == Order::kShuffled) {
-    row = Permutation(rows(), key_, static_cast<uint64_t>(index / rows()))(row);
-  }
-  rows_->fill(row, slot);
+  rows_->fill(row_at(index, rows(), settings_.order, key_), slot);
 }
 
 void Corpus::check_vocabulary() const {

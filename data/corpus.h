@@ -7,6 +7,7 @@
 #include "data/data.pb.h"
 #include "data/held_out.h"
 #include "data/mixture.h"
+#include "data/row_source.h"
 #include "data/rows.h"
 #include "data/token_shard.h"
 #include "parallel/base/seed.h"
@@ -25,19 +26,17 @@ struct CorpusSettings {
   Split split = Split::kTrain;
 };
 
-// One shard as an endless sequence of rows: epoch after epoch, each row once an epoch, every epoch in another
-// keyed order. Row `index` is a pure function of the shard, the settings and the key.
-class Corpus {
+// One shard as a source of rows: row `index` is a pure function of the shard, the settings and the key.
+class Corpus final : public RowSource {
  public:
   // Throws Error(kInput) for a damaged shard, an id outside the vocabulary, or too few tokens for a single
   // row.
   Corpus(const std::filesystem::path& prefix, const CorpusSettings& settings, const RandomKey& key);
 
-  int64_t rows() const { return rows_->count(); }
-  int64_t tokens() const;
+  int64_t rows() const override { return rows_->count(); }
+  int64_t tokens() const override;
   const TokenShard& shard() const { return shard_; }
-  // index >= 0, counted over all epochs.
-  void fill(int64_t index, const RowSlot& slot) const;
+  void fill(int64_t index, const RowSlot& slot) const override;
 
  private:
   TokenShard shard_;

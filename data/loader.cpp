@@ -65,7 +65,7 @@ CorpusSettings corpus_settings(const DataSettings& settings, const LoaderShape& 
 struct Loader::Parts {
   LoaderShape shape;
   Boundaries boundaries;
-  std::vector<std::unique_ptr<Corpus>> corpora;
+  std::vector<std::unique_ptr<RowSource>> sources;
   std::optional<Mixture> mixture;
   uint64_t fingerprint = 0;
   int64_t step_ahead = -1;
@@ -76,38 +76,58 @@ struct Loader::Parts {
     Batch batch = empty_batch(rows, shape.context, boundaries);
     for (int64_t row = 0; row < rows; ++row) {
       Mixture::Place place = mixture->at(step * shape.global_batch + shape.slice * rows + row);
-      corpora[static_cast<size_t>(place.corpus)]->fill(place.index, slot_of(batch, row));
+      sources[static_cast<size_t>(place.corpus)]->fill(place.index, slot_of(batch, row));
     }
     return batch;
   }
 };
 
-Loader::Loader(const DataSettings& settings, const LoaderShape& shape, Split split)
-    : parts_(std::make_unique<Parts>()) {
+std::vector<LoaderSource> corpus_sources(const DataSettings& settings, const LoaderShape& shape,
+                                         Split split) {
+  CorpusSettings corpus = corpus_settings(settings, shape, split);
+  std::vector<LoaderSource> found;
+  const Sources* shards = sources_of(settings, split);
+  if (shards == nullptr) return found;
+  for (const ShardSource& source : *shards) {
+    RandomKey key(shape.seed, fmt::format("order of rows, corpus {}", found.size()));
+    auto rows = std::make_unique<Corpus>(source.prefix(), corpus, key);
+    const TokenShard& shard = rows->shard();
+    std::string identity = fmt::format(" corpus {:016x} {} {} weight {}", shard.index_checksum(),
+                                       shard.tokens(), name_of(shard.type()), source.weight());
+    found.push_back({source.prefix(), source.weight(), identity, std::move(rows)});
+  }
+  return found;
+}
+
+Loader::Loader(const DataSettings& settings, const LoaderShape& shape, Split split) {
   check_shape(shape);
   CorpusSettings corpus = corpus_settings(settings, shape, split);
-  parts_->shape = shape;
-  parts_->boundaries = corpus.boundaries;
   // What decides rows, in words, so that nothing else gets into the fingerprint.
   std::string identity =
       fmt::format("rows 1 context {} packing {} reset {} order {} fraction {} split {} seed {}",
                   shape.context, static_cast<int>(corpus.packing), static_cast<int>(corpus.boundaries),
                   static_cast<int>(corpus.order), corpus.valid_fraction, static_cast<int>(split), shape.seed);
+  *this = Loader(corpus_sources(settings, shape, split), shape, {corpus.boundaries, corpus.order, identity});
+}
+
+Loader::Loader(std::vector<LoaderSource> sources, const LoaderShape& shape, const LoaderOrder& order)
+    : parts_(std::make_unique<Parts>()) {
+  check_shape(shape);
+  parts_->shape = shape;
+  parts_->boundaries = order.boundaries;
+  std::string identity = order.identity;
   std::vector<Mixture::Source> mixed;
-  if (const Sources* sources = sources_of(settings, split); sources != nullptr) {
-    for (const ShardSource& source : *sources) {
-      RandomKey key(shape.seed, fmt::format("order of rows, corpus {}", mixed.size()));
-      parts_->corpora.push_back(std::make_unique<Corpus>(source.prefix(), corpus, key));
-      mixed.push_back({source.prefix(), source.weight()});
-      const TokenShard& shard = parts_->corpora.back()->shard();
-      identity += fmt::format(" corpus {:016x} {} {} weight {}", shard.index_checksum(), shard.tokens(),
-                              name_of(shard.type()), source.weight());
-    }
-    parts_->mixture.emplace(mixed, corpus.order, RandomKey(shape.seed, "order of corpora"));
+  for (LoaderSource& source : sources) {
+    mixed.push_back({source.name, source.weight});
+    identity += source.identity;
+    parts_->sources.push_back(std::move(source.rows));
   }
+  if (!mixed.empty()) parts_->mixture.emplace(mixed, order.order, RandomKey(shape.seed, "order of corpora"));
   parts_->fingerprint = stable_hash(identity);
 }
 
+Loader::Loader(Loader&&) noexcept = default;
+Loader& Loader::operator=(Loader&&) noexcept = default;
 Loader::~Loader() = default;
 
 Batch Loader::batch(int64_t step) {
@@ -124,13 +144,13 @@ Batch Loader::batch(int64_t step) {
 
 int64_t Loader::rows_per_epoch() const {
   int64_t rows = 0;
-  for (const auto& corpus : parts_->corpora) rows += corpus->rows();
+  for (const auto& source : parts_->sources) rows += source->rows();
   return rows;
 }
 
 int64_t Loader::tokens() const {
   int64_t tokens = 0;
-  for (const auto& corpus : parts_->corpora) tokens += corpus->tokens();
+  for (const auto& source : parts_->sources) tokens += source->tokens();
   return tokens;
 }
 

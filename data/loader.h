@@ -1,11 +1,15 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "data/batch.h"
 #include "data/data.pb.h"
 #include "data/held_out.h"
+#include "data/mixture.h"
+#include "data/row_source.h"
+#include "data/rows.h"
 
 namespace sextant::data {
 
@@ -22,6 +26,23 @@ struct LoaderShape {
   int64_t vocabulary = 0;  // ids must be below; a shard that holds others is refused, with file and position
 };
 
+// Something that rows are drawn from, and how often beside the others.
+struct LoaderSource {
+  std::string name;      // for messages
+  double weight = 1;     // > 0, relative to the others
+  std::string identity;  // what decides its rows, in words: goes into the fingerprint
+  std::unique_ptr<RowSource> rows;
+};
+
+struct LoaderOrder {
+  Boundaries boundaries = Boundaries::kReset;  // kReset where any source has them
+  Order order = Order::kShuffled;              // of the sources among each other
+  std::string identity;                        // what else decides the rows
+};
+
+// The corpora of a split, each in its own order.
+std::vector<LoaderSource> corpus_sources(const DataSettings& settings, const LoaderShape& shape, Split split);
+
 // The batches of a run, by step. batch(s) is a pure function of (settings, shape, s): resuming is asking for
 // the next step. One more batch is prepared in the background. Knows no communicator and no tensors.
 //
@@ -32,9 +53,11 @@ class Loader {
  public:
   // Opens and checks every shard. Throws Error(kInput) naming file, position and remedy.
   Loader(const DataSettings& settings, const LoaderShape& shape, Split split);
+  // Of any sources.
+  Loader(std::vector<LoaderSource> sources, const LoaderShape& shape, const LoaderOrder& order);
+  Loader(Loader&&) noexcept;
+  Loader& operator=(Loader&&) noexcept;
   ~Loader();
-  Loader(const Loader&) = delete;
-  Loader& operator=(const Loader&) = delete;
 
   // This slice's rows of step s: [global_batch / slices, T]. Prepares step s + 1 meanwhile. Throws what went
   // wrong in the background while the step was prepared. One thread at a time.
