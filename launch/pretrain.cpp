@@ -145,7 +145,7 @@ class Pretraining {
     parallel::together(world_, [&] {
       trainer::CheckpointReader reader(config_.run().start_from());
       trainer::check_start(reader, tokenizer_->fingerprint());
-      trainer::restore_weights(reader, assembly_->step());
+      trainer::start_weights(reader, config_.run().seed(), assembly_->step());
       kept_files_ = trainer::kept_files(reader);
     });
     assembly_->step().refresh_values();
@@ -251,6 +251,12 @@ class Pretraining {
 
 int pretrain(const PretrainOptions& options) {
   RunFile run = read_run(options.file, options.overrides);
+  if (run.config.model().head() == trainer::ModelSettings::scalar) {
+    trainer::check({{"model.head",
+                     "a model with a scalar head predicts no tokens, which is what pretraining "
+                     "teaches; remove it"}},
+                   run.origins);
+  }
   trainer::keep_host_memory();
   trainer::StopSignal stop;  // from here on a signal means: at the next step, in good order
   return run_on_ranks([&](parallel::MpiSession& session, Group& world) {

@@ -38,6 +38,22 @@ class Gather : public torch::autograd::Function<Gather> {
   }
 };
 
+class GatherAlike : public torch::autograd::Function<GatherAlike> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& part, int64_t dim, Group* group) {
+    keep(context, group);
+    context->saved_data["dim"] = dim;
+    return gathered(part, dim, *group);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    int64_t dim = context->saved_data["dim"].toInt();
+    const Group& group = group_of(context);
+    int64_t part = grads[0].size(dim) / group.size();
+    return {grads[0].narrow(dim, group.rank().value() * part, part), at::Tensor(), at::Tensor()};
+  }
+};
+
 class ReduceScatter : public torch::autograd::Function<ReduceScatter> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& whole, int64_t dim, Group* group) {
@@ -73,6 +89,11 @@ class AllToAll : public torch::autograd::Function<AllToAll> {
 at::Tensor gather(const at::Tensor& part, int64_t dim, Group& group) {
   if (group.size() == 1) return part;
   return Gather::apply(part, dim, &group);
+}
+
+at::Tensor gather_alike(const at::Tensor& part, int64_t dim, Group& group) {
+  if (group.size() == 1) return part;
+  return GatherAlike::apply(part, dim, &group);
 }
 
 at::Tensor reduce_scatter(const at::Tensor& whole, int64_t dim, Group& group) {

@@ -19,6 +19,10 @@ namespace sextant::parallel {
 // Parts side by side, [.., d, ..] to [.., n d, ..]; backward sums over ranks and keeps this rank's part.
 at::Tensor gather(const at::Tensor& part, int64_t dim, Group& group);
 
+// Parts side by side, for what every rank then does alike: each has the whole loss, not a part of it.
+// Backward keeps this rank's part and asks nobody.
+at::Tensor gather_alike(const at::Tensor& part, int64_t dim, Group& group);
+
 // The sum over ranks, of which this rank keeps its part, [.., d, ..] to [.., d/n, ..]; backward puts the
 // parts side by side.
 at::Tensor reduce_scatter(const at::Tensor& whole, int64_t dim, Group& group);

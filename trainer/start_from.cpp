@@ -8,7 +8,9 @@
 #include "parallel/base/error.h"
 #include "trainer/checkpoint/manifest.h"
 #include "trainer/checkpoint/step_folder.h"
+#include "trainer/model/initialise.h"
 #include "trainer/model/model_rules.h"
+#include "trainer/state.h"
 
 namespace sextant::trainer {
 namespace {
@@ -32,6 +34,8 @@ std::string text_of(const ModelSettings& model, const FieldDescriptor* field) {
 
 bool may_differ(const FieldDescriptor* field, const ModelSettings& model) {
   if (field->name() == "context") return model.kind() == ModelSettings::llama;
+  // A model of rewards starts from one of text. The other way round there is no output layer to start from.
+  if (field->name() == "head") return model.head() != ModelSettings::scalar;
   return field->name() == "initial_std";
 }
 
@@ -57,6 +61,19 @@ std::vector<Complaint> adopt_model(Run& config) {
   }
   *config.mutable_model() = wanted;
   return found;
+}
+
+void start_weights(const CheckpointReader& checkpoint, uint64_t run_seed, const TrainStep& step) {
+  const ModelSettings& stored = checkpoint.manifest().config().model();
+  bool new_head =
+      step.model().settings().head() == ModelSettings::scalar && stored.head() != ModelSettings::scalar;
+  if (!new_head) return restore_weights(checkpoint, step);
+  std::vector<OwnedPiece> trunk, head;
+  for (const OwnedPiece& piece : step.pieces()) {
+    (piece.parameter->name.starts_with("value_head.") ? head : trunk).push_back(piece);
+  }
+  initialise(head, run_seed);
+  restore_pieces(checkpoint, trunk, step.model().parameters());
 }
 
 void check_start(const CheckpointReader& checkpoint, uint64_t tokenizer_fingerprint) {

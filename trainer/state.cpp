@@ -61,8 +61,13 @@ void restore_weights(const CheckpointReader& reader, const ParameterList& parame
   parameters.refresh_values();
 }
 
+void restore_pieces(const CheckpointReader& reader, const std::vector<OwnedPiece>& pieces,
+                    const ParameterList& parameters) {
+  read_all(reader, weights_state(pieces, parameters));
+}
+
 void restore_weights(const CheckpointReader& reader, const TrainStep& step) {
-  read_all(reader, weights_state(step.pieces(), step.model().parameters()));
+  restore_pieces(reader, step.pieces(), step.model().parameters());
 }
 
 void restore_training(const CheckpointReader& reader, TrainStep& step) {

@@ -20,6 +20,9 @@ int64_t recorded_updates_left_out(const Manifest& manifest);
 
 // Fills whole weights from a checkpoint, and the values that follow from them. No collectives.
 void restore_weights(const CheckpointReader& reader, const ParameterList& parameters);
+// Fills some of what this rank owns, and the model's buffers. No collectives.
+void restore_pieces(const CheckpointReader& reader, const std::vector<OwnedPiece>& pieces,
+                    const ParameterList& parameters);
 // Fill what this rank owns from a checkpoint. No collectives: step.refresh_values() must follow, on all
 // ranks.
 void restore_weights(const CheckpointReader& reader, const TrainStep& step);

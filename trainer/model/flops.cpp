@@ -14,7 +14,7 @@ int64_t matrix_weights(const ModelSettings& settings) {
   int64_t chosen = width * (matrices * expert_width(settings) * (experts.per_token() + experts.shared()) +
                             experts.count());
   return settings.layers() * attention + (settings.layers() - mixed) * feed_forward + mixed * chosen +
-         width * int64_t{settings.vocabulary()};
+         width * (settings.head() == ModelSettings::scalar ? 1 : int64_t{settings.vocabulary()});
 }
 
 int64_t idle_weights(const ModelSettings& settings) {

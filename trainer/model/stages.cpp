@@ -25,7 +25,7 @@ std::string stages_text(const parallel::ScheduleShape& shape) {
 
 std::vector<int64_t> balanced_layers(const ModelSettings& model, int64_t stages) {
   expect(stages >= 1 && stages <= model.layers(), "every stage has a block");
-  double head = 6.0 * model.width() * model.vocabulary();
+  double head = 6.0 * model.width() * (model.head() == ModelSettings::scalar ? 1 : model.vocabulary());
   double block = (training_flops_per_token(model) - head) / model.layers();
   // Finding a row and adding to its gradient, by the measure of multiplying with one.
   double embedding = 6.0 * model.width();

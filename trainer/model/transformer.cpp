@@ -4,6 +4,8 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "parallel/along_dim.h"
 #include "parallel/autograd_collectives.h"
 #include "parallel/base/error.h"
@@ -69,10 +71,10 @@ void Transformer::add_stage(LayerRange range) {
          "a stage has blocks of the model");
   bool gpt2 = settings_.kind() == ModelSettings::gpt2;
   LayerBuilder build{settings_, parameters_};
-  auto rows = cut_over(part_.tensor, 0);  // of the vocabulary
   Stage stage{range, {}};
   if (range.first == 0) {
-    embedding_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width(), rows);
+    embedding_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width(),
+                               cut_over(part_.tensor, 0));
     if (gpt2)
       position_embedding_ =
           &build.matrix("position_embedding.weight", settings_.context(), settings_.width());
@@ -87,13 +89,26 @@ void Transformer::add_stage(LayerRange range) {
   size_t before_head = parameters_.size();
   final_norm_ = &build.norm("final_norm.weight", settings_.width());
   if (gpt2) final_norm_bias_ = &build.bias("final_norm.bias", settings_.width());
+  add_head(build);
+  set_unit(parameters_, before_head, unit_of(settings_.layers()));
+}
+
+void Transformer::add_head(LayerBuilder& build) {
+  if (settings_.head() == ModelSettings::scalar) {
+    value_head_ = &build.matrix("value_head.weight", 1, settings_.width());
+    value_head_->role = Role::kOutput;
+    // Numbers of variance 1 from channels of variance 1 (lm-human-preferences).
+    value_head_->initial_std = 1 / std::sqrt(settings_.width() + 1.0);
+    value_head_bias_ = &build.bias("value_head.bias", 1);
+    return;
+  }
+  auto rows = cut_over(part_.tensor, 0);  // of the vocabulary
   if (!settings_.tied_embeddings()) {
     output_ = &build.matrix("output.weight", settings_.vocabulary(), settings_.width(), rows);
   } else if (embedding_ == nullptr) {
     // The first stage's embedding once more: both hold it, and its gradient is the sum of theirs.
     output_ = &build.matrix("embedding.weight", settings_.vocabulary(), settings_.width(), rows);
   }
-  set_unit(parameters_, before_head, unit_of(settings_.layers()));
 }
 
 Transformer::Block Transformer::make_block(int64_t layer) {
@@ -214,7 +229,8 @@ at::Tensor Transformer::run_stage(const Stage& stage, at::Tensor x, AttentionInp
 
 at::Tensor Transformer::final_norm(const at::Tensor& x) const {
   std::vector<int64_t> units{unit_of(settings_.layers())};
-  if (output_ == nullptr) units.push_back(kEmbeddingUnit);
+  bool tied_here = output_ == nullptr && value_head_ == nullptr;
+  if (tied_here) units.push_back(kEmbeddingUnit);
   at::Tensor entered = enter_last(x, parameters_.unit_use(), units);
   at::Tensor y = norm(entered, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
   double multiplier = output_multiplier(settings_);
@@ -243,6 +259,10 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
 }
 
 const Parameter& Transformer::output() const {
+  require(
+      settings_.head() != ModelSettings::scalar,
+      "this model has a scalar head (model.head: scalar): it scores texts and can not predict tokens; give "
+      "the checkpoint of a model with an output layer");
   const Parameter* layer = output_ != nullptr ? output_ : embedding_;
   expect(final_norm_ != nullptr && layer != nullptr, "the last stage has the output layer");
   return *layer;
@@ -255,6 +275,16 @@ at::Tensor Transformer::logits(const at::Tensor& hidden) const {
   if (at::isReducedFloatingType(logits.scalar_type())) logits = logits.to(at::kFloat);
   if (part_.tensor == nullptr) return logits;
   return parallel::gathered(logits, logits.dim() - 1, *part_.tensor);
+}
+
+at::Tensor Transformer::values(const at::Tensor& hidden) const {
+  expect(value_head_ != nullptr, "a scalar head is here");
+  // A bf16 product would leave rewards 8 bits.
+  auto wide = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  at::Tensor own = at::matmul(hidden.to(wide), value_head_->value.to(wide).t()) +
+                   value_head_bias_->value.to(wide);  // [B, T/tp, 1]
+  own = own.squeeze(-1);
+  return part_.tensor == nullptr ? own : parallel::gather_alike(own, 1, *part_.tensor);
 }
 
 Cache Transformer::make_cache(int64_t rows, int64_t slots) const {

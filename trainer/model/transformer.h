@@ -9,6 +9,7 @@
 #include "trainer/model/attention.h"
 #include "trainer/model/experts.h"
 #include "trainer/model/feed_forward.h"
+#include "trainer/model/layers.h"
 #include "trainer/model/model.pb.h"
 #include "trainer/model/parameter.h"
 #include "trainer/model/part.h"
@@ -48,13 +49,18 @@ class Transformer {
                      Cache* cache = nullptr) const;
 
   // The output layer, [V, C], of which this rank may have a part: the embedding itself when tied. Of the rank
-  // that has the last stage.
+  // that has the last stage. Throws Error(kInput) when the model has a scalar head.
   const Parameter& output() const;
   const at::Tensor& output_weight() const { return output().value; }
   // hidden [..., C] to logits [..., V], at least fp32; of the few rows of generation on a CPU not rounded to
   // bf16. Ranks that share the model call together with equal hidden, and each gets the whole, equal to the
   // bit.
   at::Tensor logits(const at::Tensor& hidden) const;
+
+  // One number for each token, [B, T], at least fp32, of a model with a scalar head; on the rank that has the
+  // last stage. hidden [B, T/tp, C] is what forward_stage gives without a cache. Ranks that share the model
+  // call together and each gets the whole; each has the whole loss of it, too.
+  at::Tensor values(const at::Tensor& hidden) const;
 
   // An empty cache for `rows` sequences of at most `slots` tokens; of the layers that are here.
   Cache make_cache(int64_t rows, int64_t slots) const;
@@ -86,9 +92,11 @@ class Transformer {
   Parameter *embedding_ = nullptr, *position_embedding_ = nullptr;
   std::vector<Stage> stages_;
   Parameter *final_norm_ = nullptr, *final_norm_bias_ = nullptr, *output_ = nullptr;
-  at::Tensor rotary_table_;  // [2, context, D/2]; undefined for gpt2
+  Parameter *value_head_ = nullptr, *value_head_bias_ = nullptr;  // [1, C], [1]: whole on each rank
+  at::Tensor rotary_table_;                                       // [2, context, D/2]; undefined for gpt2
 
   void add_stage(LayerRange range);
+  void add_head(LayerBuilder& build);
   Block make_block(int64_t layer);
   at::Tensor first_keys_of(const at::Tensor& positions, const at::Tensor& documents,
                            const Cache* cache) const;
