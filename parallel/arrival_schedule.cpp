@@ -1,14 +1,17 @@
 #include "parallel/arrival_schedule.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "parallel/base/error.h"
 
 namespace sextant::parallel {
 
-ArrivalSchedule::ArrivalSchedule(std::vector<Bucket> buckets, size_t leaves)
-    : buckets_(std::move(buckets)), bucket_of_(leaves), sums_(buckets_.size()), missing_(buckets_.size()) {
+ArrivalSchedule::ArrivalSchedule(std::vector<Bucket> buckets, std::vector<int64_t> arrivals)
+    : buckets_(std::move(buckets)),
+      bucket_of_(arrivals.size()),
+      told_(std::move(arrivals)),
+      sums_(buckets_.size()),
+      missing_(buckets_.size()) {
   for (size_t b = 0; b < buckets_.size(); ++b) {
     const Bucket& bucket = buckets_[b];
     if (bucket.set >= turns_.size()) turns_.resize(bucket.set + 1);
@@ -21,7 +24,10 @@ void ArrivalSchedule::begin_step(int64_t microbatches) {
   microbatches_ = microbatches;
   arrivals_.assign(bucket_of_.size(), 0);
   auto known = seen_.find(microbatches);
-  usual_ = known != seen_.end() ? known->second : std::vector<int64_t>(bucket_of_.size(), kNotKnown);
+  usual_ = known != seen_.end() ? known->second : told_;
+  if (known == seen_.end()) {
+    for (int64_t& arrivals : usual_) arrivals *= microbatches;
+  }
   std::fill(sums_.begin(), sums_.end(), 0);
   for (Turns& turns : turns_) {
     if (turns.buckets.empty()) continue;
@@ -34,13 +40,8 @@ void ArrivalSchedule::begin_step(int64_t microbatches) {
 }
 
 int64_t ArrivalSchedule::needed(size_t leaf, size_t bucket) const {
-  int64_t each = turns_[buckets_[bucket].set].each, usual = usual_[leaf];
-  if (usual == kNotKnown) {
-    // Early is no fault where a bucket is summed again: what comes later goes into the next sum.
-    if (each == 1) return std::numeric_limits<int64_t>::max();
-    usual = microbatches_;
-  }
-  return (usual * (sums_[bucket] + 1) + each - 1) / each;
+  int64_t each = turns_[buckets_[bucket].set].each;
+  return (usual_[leaf] * (sums_[bucket] + 1) + each - 1) / each;
 }
 
 void ArrivalSchedule::count_missing(size_t bucket) {

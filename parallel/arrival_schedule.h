@@ -10,8 +10,8 @@ namespace sextant::parallel {
 // When, in a step, each set of ranks may sum its buckets, by counting the gradients that have come. No
 // memory, no communication. It does not matter how a step interleaves forwards and backwards of microbatches.
 //
-// How often a leaf's gradient comes in a step (more than once a microbatch where the loss brings it in
-// chunks, or a weight is used twice) is learnt from the last step of as many microbatches.
+// How often a leaf's gradient comes in a microbatch (twice where a weight is used twice) is told at first,
+// and learnt from the last step of as many microbatches: what is told right is summed alike in every step.
 class ArrivalSchedule {
  public:
   // How often a bucket is summed in a step.
@@ -25,7 +25,8 @@ class ArrivalSchedule {
     size_t set = 0;  // buckets of one set are summed in their own order
     Sums sums = Sums::kOnce;
   };
-  ArrivalSchedule(std::vector<Bucket> buckets, size_t leaves);
+  // arrivals: of each leaf, in a microbatch.
+  ArrivalSchedule(std::vector<Bucket> buckets, std::vector<int64_t> arrivals);
 
   void begin_step(int64_t microbatches);
   void arrived(size_t leaf);
@@ -37,7 +38,6 @@ class ArrivalSchedule {
   void end_step();
 
  private:
-  static constexpr int64_t kNotKnown = -1;
   struct Turns {                  // of one set
     std::vector<size_t> buckets;  // in order
     int64_t each = 1;             // sums of each bucket in this step
@@ -56,7 +56,8 @@ class ArrivalSchedule {
   std::vector<size_t> bucket_of_;                 // by leaf
   std::vector<Turns> turns_;                      // by set
   std::vector<int64_t> arrivals_;                 // by leaf, in this step
-  std::vector<int64_t> usual_;                    // by leaf; kNotKnown
+  std::vector<int64_t> told_;                     // by leaf, in a microbatch
+  std::vector<int64_t> usual_;                    // by leaf, in this step
   std::vector<int64_t> sums_;                     // by bucket, in this step
   std::vector<int64_t> missing_;                  // by bucket: leaves that hold back the next sum
   std::map<int64_t, std::vector<int64_t>> seen_;  // by microbatches in a step: arrivals by leaf

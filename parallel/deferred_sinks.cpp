@@ -8,7 +8,11 @@ class DeferredSinks::Front : public GradientSink {
 
   void take(const Write& write) override {
     if (!all_.held_for_) return behind_.take(write);
-    all_.put_off_[*all_.held_for_].emplace_back(&behind_, write);
+    all_.put_off_[*all_.held_for_].emplace_back([&behind = behind_, write] { behind.take(write); });
+  }
+  void take_part(const Write& write) override {
+    if (!all_.held_for_) return behind_.take_part(write);
+    all_.put_off_[*all_.held_for_].emplace_back([&behind = behind_, write] { behind.take_part(write); });
   }
 
  private:
@@ -25,8 +29,8 @@ void DeferredSinks::run(Key key) {
   if (found == put_off_.end()) return;
   auto writes = std::move(found->second);
   put_off_.erase(found);
-  for (auto& [sink, write] : writes) {
-    sink->take(write);
+  for (auto& write : writes) {
+    write();
     write = nullptr;  // lets its tensors go
   }
 }

@@ -43,7 +43,7 @@ class DeferredSinks {
 
   std::vector<std::unique_ptr<GradientSink>> sinks_;
   std::optional<Key> held_for_;
-  std::map<Key, std::vector<std::pair<GradientSink*, Write>>> put_off_;
+  std::map<Key, std::vector<std::function<void()>>> put_off_;
 };
 
 }  // namespace sextant::parallel

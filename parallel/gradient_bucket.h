@@ -33,6 +33,8 @@ struct SumRules {
   Reduction reduction = Reduction::kFast;
   FixedPoint point;       // of reproducible sums
   FixedPointLoops loops;  // that make them
+  // By leaf: how often its gradient comes in a microbatch, as far as that is known; 1 where it is left out.
+  std::vector<int64_t> arrivals = {};
 };
 
 // One bucket of gradients on one rank: takes what arrives, and sums it over the ranks that hold these

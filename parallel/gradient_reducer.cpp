@@ -15,7 +15,8 @@
 namespace sextant::parallel {
 namespace {
 
-// Sums under way whose buffers exist besides those being filled; more would be memory, not speed.
+// Sums under way whose buffers (ours, and MPI's own of the same size) exist besides those being filled, where
+// gradients are shared out; more would be memory, not speed.
 constexpr size_t kFlights = 2;
 
 // [bytes of the largest leaf], where one arrival of a reproducible sum is written.
@@ -29,16 +30,18 @@ at::Tensor scratch_for(const BucketLayout& layout, const std::vector<at::Tensor>
   return at::empty({bytes}, values[0].options().dtype(at::kByte).requires_grad(false));
 }
 
-ArrivalSchedule schedule_of(const BucketLayout& layout, const Holders& holders, GradientMemory memory) {
+ArrivalSchedule schedule_of(const BucketLayout& layout, const Holders& holders, const SumRules& rules) {
   std::vector<ArrivalSchedule::Bucket> buckets;
   for (size_t b = 0; b < layout.count(); ++b) {
     size_t set = layout.set_of(b);
-    auto sums = memory == GradientMemory::kOwned ? ArrivalSchedule::Sums::kEachMicrobatch
-                                                 : ArrivalSchedule::Sums::kOnce;
+    auto sums = rules.memory == GradientMemory::kOwned ? ArrivalSchedule::Sums::kEachMicrobatch
+                                                       : ArrivalSchedule::Sums::kOnce;
     if (holders.group(set).size() == 1 || !holders.alike(set)) sums = ArrivalSchedule::Sums::kOnceAtTheEnd;
     buckets.push_back({layout.tensors_of(b), set, sums});
   }
-  return {std::move(buckets), layout.tensors()};
+  std::vector<int64_t> arrivals = rules.arrivals;
+  arrivals.resize(layout.tensors(), 1);
+  return {std::move(buckets), std::move(arrivals)};
 }
 
 }  // namespace
@@ -48,7 +51,9 @@ struct GradientReducer::Parts {
 
   void begin_step(int64_t microbatches);
   void arrive(size_t leaf);
-  void take(size_t leaf, const std::function<void(const at::Tensor&, Onto)>& write);
+  enum class Arrival { kPart, kWhole };
+  void take(size_t leaf, const std::function<void(const at::Tensor&, Onto)>& write,
+            Arrival arrival = Arrival::kWhole);
   double finish();
 
   void start(size_t bucket);
@@ -80,7 +85,7 @@ GradientReducer::Parts::Parts(std::vector<at::Tensor> leaves, const BucketLayout
       layout(over),
       holders(held),
       rules(given),
-      schedule(schedule_of(over, held, given.memory)) {
+      schedule(schedule_of(over, held, given)) {
   expect(values.size() == layout.tensors(), "a place for each leaf");
   for (const at::Tensor& value : values) {
     expect(value.defined() && value.is_leaf() && value.requires_grad(),
@@ -109,18 +114,20 @@ void GradientReducer::Parts::arrive(size_t leaf) {
   });
 }
 
-void GradientReducer::Parts::take(size_t leaf, const std::function<void(const at::Tensor&, Onto)>& write) {
+void GradientReducer::Parts::take(size_t leaf, const std::function<void(const at::Tensor&, Onto)>& write,
+                                  Arrival arrival) {
   at::NoGradGuard no_grad;
   expect(open, "begin_step() comes before a step's backwards");
   size_t bucket = layout.bucket_of(leaf);
   buckets[bucket]->take(leaf, scratch, write);
+  if (arrival == Arrival::kPart) return;
   schedule.arrived(leaf);
   while (auto due = schedule.next()) start(*due);
   land_done();
 }
 
 void GradientReducer::Parts::start(size_t bucket) {
-  while (rules.memory == GradientMemory::kOwned && flights.size() >= kFlights) land_first();
+  while (rules.memory != GradientMemory::kWhole && flights.size() >= kFlights) land_first();
   ++started;
   GradientBucket::Flight flight = buckets[bucket]->start();
   if (flight.work) flights.push_back({bucket, std::move(flight)});
@@ -188,6 +195,9 @@ class GradientReducer::LeafSink : public GradientSink {
  public:
   LeafSink(Parts& parts, size_t leaf) : parts_(parts), leaf_(leaf) {}
   void take(const std::function<void(const at::Tensor&, Onto)>& write) override { parts_.take(leaf_, write); }
+  void take_part(const std::function<void(const at::Tensor&, Onto)>& write) override {
+    parts_.take(leaf_, write, Parts::Arrival::kPart);
+  }
 
  private:
   Parts& parts_;

@@ -18,6 +18,10 @@ class GradientSink {
   // Calls write(into, onto), of a backward perhaps later, so it holds its tensors by value. It writes or adds
   // to `into` [weight's shape] the gradient of the sum of losses: one arrival of it in this microbatch.
   virtual void take(const std::function<void(const at::Tensor& into, Onto onto)>& write) = 0;
+
+  // A first part of an arrival, which the next take() completes: nothing is summed between them. Sinks that
+  // count no arrivals need not tell the two apart.
+  virtual void take_part(const std::function<void(const at::Tensor& into, Onto onto)>& write) { take(write); }
 };
 
 }  // namespace sextant::parallel

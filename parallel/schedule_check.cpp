@@ -13,9 +13,9 @@
 namespace sextant::parallel {
 namespace {
 
-using Key = std::tuple<Cargo, int64_t, int64_t>;
+using Identity = std::tuple<Cargo, int64_t, int64_t>;
 
-Key key_of(const Message& message) {
+Identity identity_of(const Message& message) {
   return {message.cargo, message.stage, message.microbatch};
 }
 
@@ -41,22 +41,22 @@ class Mail {
     }
   }
 
-  void offer(const Message& message, double time) { offered_[key_of(message)] = time; }
+  void offer(const Message& message, double time) { offered_[identity_of(message)] = time; }
 
   // The receiver takes messages in the order in which they are sent, so it asks for all of them up to this.
   void ask(const Message& message, double time) {
     Channel& channel = channels_[{message.from, message.to}];
-    while (channel.asked < channel.order.size() && asked_.count(key_of(message)) == 0) {
-      asked_[key_of(channel.order[channel.asked++])] = time;
+    while (channel.asked < channel.order.size() && asked_.count(identity_of(message)) == 0) {
+      asked_[identity_of(channel.order[channel.asked++])] = time;
     }
   }
 
   // When it has arrived, or nothing while it has not.
   std::optional<double> arrival(const Message& message) const {
-    auto offered = offered_.find(key_of(message));
+    auto offered = offered_.find(identity_of(message));
     if (offered == offered_.end()) return std::nullopt;
     if (transport_ == Transport::kBuffered || message.from == message.to) return offered->second;
-    auto asked = asked_.find(key_of(message));
+    auto asked = asked_.find(identity_of(message));
     if (asked == asked_.end()) return std::nullopt;
     return std::max(offered->second, asked->second);
   }
@@ -68,7 +68,7 @@ class Mail {
   };
   Transport transport_;
   std::map<std::pair<int64_t, int64_t>, Channel> channels_;
-  std::map<Key, double> offered_, asked_;
+  std::map<Identity, double> offered_, asked_;
 };
 
 // All ranks, each as far as it can go, until nobody can.

@@ -61,6 +61,11 @@ void HostMemory::copy_data(void* to, const void* from, std::size_t bytes) const 
   default_copy_data(to, from, bytes);
 }
 
+void HostMemory::give_pages_back() {
+  std::lock_guard lock(mutex_);
+  for (auto [bytes, start] : gaps_) madvise(start, bytes, MADV_DONTNEED);  // a wish, too
+}
+
 size_t HostMemory::highest_bytes() const {
   std::lock_guard lock(mutex_);
   return top_;
@@ -125,5 +130,10 @@ void keep_host_memory() {
   auto* memory = new HostMemory(pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)));
   c10::SetCPUAllocator(memory, 1);
 }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): see above
+
+void give_unused_host_memory_back() {
+  auto* memory = dynamic_cast<HostMemory*>(c10::GetCPUAllocator());
+  if (memory != nullptr) memory->give_pages_back();
+}
 
 }  // namespace sextant::trainer

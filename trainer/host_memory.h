@@ -27,6 +27,9 @@ class HostMemory : public c10::Allocator {
   c10::DeleterFnPtr raw_deleter() const override;
   void copy_data(void* to, const void* from, std::size_t bytes) const override;
 
+  // Gives the pages of what is free back to the kernel. The addresses stay, for later requests.
+  void give_pages_back();
+
   // The most that has been in use, gaps between blocks included.
   size_t highest_bytes() const;
 
@@ -49,5 +52,9 @@ class HostMemory : public c10::Allocator {
 // Makes all CPU tensors from here on use such memory, as much as the machine has. Once, before there are
 // threads.
 void keep_host_memory();
+
+// What only the start of a run needed, such as whole weights that have been shared out since, goes back to
+// the kernel. Where the memory is kept; nothing elsewhere.
+void give_unused_host_memory_back();
 
 }  // namespace sextant::trainer

@@ -32,8 +32,9 @@ parallel::Reduction reduction_of(const StepSettings& settings) {
                                                               : parallel::Reduction::kFast;
 }
 
-parallel::SumRules rules_of(const StepSettings& settings) {
+parallel::SumRules rules_of(const StepSettings& settings, const ParameterList& parameters) {
   parallel::SumRules rules;
+  for (const auto& parameter : parameters) rules.arrivals.push_back(parameter->uses);
   rules.reduction = reduction_of(settings);
   rules.loops = fixed_point_loops();
   switch (settings.sharding.zero_stage) {
@@ -57,7 +58,8 @@ TrainStep::TrainStep(Passes& passes, const StepSettings& settings, parallel::Gro
       settings_(settings),
       world_(world),
       weights_(model_.parameters(), world, settings.sharding),
-      gradients_(values_of(model_.parameters()), weights_.layout(), weights_.holders(), rules_of(settings)),
+      gradients_(values_of(model_.parameters()), weights_.layout(), weights_.holders(),
+                 rules_of(settings, model_.parameters())),
       sinks_(sinks_of(gradients_, model_.parameters().size())),
       pieces_(weights_.pieces(gradients_)),
       optimizer_(make_optimizer(settings.optimizer, pieces_, model_.part().tensor)) {

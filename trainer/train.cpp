@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "trainer/evaluation.h"
+#include "trainer/host_memory.h"
 #include "trainer/metrics/device_memory.h"
 #include "trainer/model/flops.h"
 #include "trainer/state.h"
@@ -165,6 +166,7 @@ class TrainLoop {
 }  // namespace
 
 Outcome train(Training& training, Step start) {
+  give_unused_host_memory_back();
   return TrainLoop(training, start)();
 }
 

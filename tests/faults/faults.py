@@ -186,5 +186,5 @@ FAULTS = [
           "trainer/optimizer/owned_piece.cpp",
           "box.offset[d] += slice.offset[d];",
           'box.offset[d] += fault("checkpoint_box") ? 0 : slice.offset[d];',
-          ("trainer_test", "*OptimizerLayouts*:*ShardedRules*:*TensorSteps*:*RoundTrip*")),
+          ("parity_test", "*Reshard*")),
 ]

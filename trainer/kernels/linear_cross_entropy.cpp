@@ -49,6 +49,8 @@ void make_gradient(at::Tensor& logits, const at::Tensor& log_sums, const at::Ten
   logits.copy_(gradient.mul_(scale.unsqueeze(1)));
 }
 
+enum class Chunk { kOther, kLast };
+
 // The weight's gradient where it belongs: in a sink, or in a tensor of our own for autograd. Chunks add up in
 // full precision.
 class WeightGradient {
@@ -57,10 +59,12 @@ class WeightGradient {
     if (sink == nullptr) own_ = at::empty(weight.sizes(), weight.options().dtype(wide_type(weight)));
   }
 
-  void add(const at::Tensor& dlogits, const at::Tensor& hidden) {
+  void add(const at::Tensor& dlogits, const at::Tensor& hidden, Chunk chunk) {
+    auto write = [&](const at::Tensor& into, Onto onto) {
+      linear_weight_gradient(dlogits, hidden, into, onto);
+    };
     if (sink_ != nullptr) {
-      sink_->take(
-          [&](const at::Tensor& into, Onto onto) { linear_weight_gradient(dlogits, hidden, into, onto); });
+      chunk == Chunk::kLast ? sink_->take(write) : sink_->take_part(write);
     } else {
       linear_weight_gradient(dlogits, hidden, own_, begun_ ? Onto::kAdd : Onto::kWrite);
     }
@@ -102,7 +106,7 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
       if (!with_gradient) continue;
       make_gradient(logits, softmax.log_sums, target, scale);
       dhidden.narrow(0, first, count).copy_(linear_input_gradient({logits}, {weight}));
-      dweight->add(logits, part);
+      dweight->add(logits, part, first + count == hidden.size(0) ? Chunk::kLast : Chunk::kOther);
     }
     if (with_gradient) {
       at::Tensor own = dweight->own();

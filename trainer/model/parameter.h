@@ -38,6 +38,7 @@ struct Parameter {
   Decay decay = Decay::kYes;
   Role role = Role::kHidden;
   double learning_rate_scale = 1;  // over the run's learning rate (trainer/model/mup)
+  int64_t uses = 1;                // in one forward: 2 of an embedding that is the output layer, too
   int64_t unit = 0;                // weights of a unit are read together: an embedding, a block, a head
 
   at::Tensor

@@ -58,6 +58,8 @@ Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recomp
     if (embedding != nullptr) embedding->role = Role::kEmbedding;
   }
   if (output_ != nullptr) output_->role = Role::kOutput;
+  bool tied_here = final_norm_ != nullptr && output_ == nullptr && embedding_ != nullptr;
+  if (tied_here) embedding_->uses = 2;
   for (const auto& parameter : parameters_) scale_by_mup(settings_, *parameter);
   // On the meta device a model is its shapes alone.
   if (settings_.kind() != ModelSettings::gpt2 && !device.is_meta()) {

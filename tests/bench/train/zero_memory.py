@@ -11,7 +11,7 @@ import sys
 from ours import Ours
 
 RANKS = 4
-LARGE = {"layers": 8, "width": 512, "heads": 8, "context": 64, "vocabulary": 2048, "batch": RANKS}
+LARGE = {"layers": 24, "width": 512, "heads": 8, "context": 64, "vocabulary": 2048, "batch": RANKS}
 TINY = LARGE | {"layers": 1, "width": 32, "heads": 1}
 
 
