@@ -16,7 +16,7 @@ void add_data(CLI::App& app);       // build, inspect
 void add_config(CLI::App& app);     // show, reference, schema
 void add_schedule(CLI::App& app);
 void add_completion(CLI::App& app);
-void add_scaling(CLI::App& app);  // coordinates
+void add_scaling(CLI::App& app);  // coordinates, fit, task
 
 void add_checkpoint(CLI::App& app);  // launch/checkpoint.cpp
 

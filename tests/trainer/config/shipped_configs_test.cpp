@@ -1,4 +1,4 @@
-// Every YAML that we ship is loaded, checked and resolved.
+// Every YAML that we ship is loaded, checked and resolved: runs here, and what stands in configs/ladders.
 
 #include <gtest/gtest.h>
 
@@ -7,18 +7,24 @@
 
 #include "tests/harness/checkout.h"
 #include "tests/trainer/config/config_text.h"
+#include "trainer/config/load.h"
 #include "trainer/config/yaml_writer.h"
+#include "trainer/scaling/task_logs.h"
 
 namespace sextant::trainer {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> shipped() {
+enum class Shipped { kRuns, kLadders };
+
+std::vector<fs::path> shipped(Shipped kind = Shipped::kRuns) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(harness::checkout() / "configs")) {
     std::string extension = entry.path().extension();
-    if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml"))
+    bool ladder = entry.path().parent_path().filename() == "ladders";
+    if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml") &&
+        ladder == (kind == Shipped::kLadders))
       files.push_back(entry.path());
   }
   return files;
@@ -34,6 +40,17 @@ TEST(ShippedConfigs, LoadAndHoldTogether) {
     EXPECT_EQ(complaints_text(complaints(run, 0), origins), "");
     fill_defaults(run, 32000);
     EXPECT_EQ(to_yaml(run), to_yaml(run_of(to_yaml(run))));
+  }
+}
+
+TEST(ShippedConfigs, LaddersLoadAndHoldTogether) {
+  ASSERT_GE(shipped(Shipped::kLadders).size(), 1u);
+  for (const fs::path& file : shipped(Shipped::kLadders)) {
+    SCOPED_TRACE(file);
+    Origins origins;
+    TaskLadder ladder;
+    ASSERT_NO_THROW(load_config(file, {}, ladder, &origins));
+    EXPECT_EQ(complaints_text(task_ladder_complaints(ladder), origins), "");
   }
 }
 

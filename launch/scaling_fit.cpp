@@ -1,0 +1,288 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "launch/scaling.h"
+#include "parallel/base/error.h"
+#include "trainer/config/complaint.h"
+#include "trainer/scaling/capability.h"
+#include "trainer/scaling/fit.h"
+#include "trainer/scaling/points.h"
+
+namespace sextant::launch {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using trainer::ScalingForm;
+
+struct FitOptions {
+  std::string file;
+  ScalingForm form = ScalingForm::kChinchilla;
+  trainer::PointColumns columns;
+  std::string pass_rate, bucket;
+  std::vector<std::string> left_out;
+  size_t drop_highest = 0, draws = 1000;
+  uint64_t seed = 1;
+  double at_parameters = 0, at_tokens = 0, at_flops = 0;
+  bool json = false;
+};
+
+const std::map<std::string, ScalingForm> kForms = {{"chinchilla", ScalingForm::kChinchilla},
+                                                   {"loss", ScalingForm::kLoss},
+                                                   {"capability", ScalingForm::kCapability}};
+
+const char* formula(ScalingForm form) {
+  switch (form) {
+    case ScalingForm::kChinchilla:
+      return "L(N, D) = E + A / N^alpha + B / D^beta";
+    case ScalingForm::kLoss:
+      return "L(C) = a C^b + c";
+    case ScalingForm::kCapability:
+      return "-E[log pass rate](C) = alpha C^-k";
+  }
+  return "";
+}
+
+std::string form_name(ScalingForm form) {
+  for (const auto& [name, value] : kForms) {
+    if (value == form) return name;
+  }
+  return "";
+}
+
+int threads() {
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+// The place that is to be predicted, as logarithms of the law's variables; none where none was asked for.
+std::optional<std::vector<double>> target(const FitOptions& options) {
+  double n = options.at_parameters, d = options.at_tokens, c = options.at_flops;
+  if (n == 0 && d == 0 && c == 0) return std::nullopt;
+  if (options.form == ScalingForm::kChinchilla) {
+    require(n > 0 && (d > 0) != (c > 0),
+            "a prediction of this form wants --at-parameters and --at-tokens, or "
+            "--at-parameters and --at-flops");
+    return std::vector<double>{std::log(n), std::log(d > 0 ? d : c / (6 * n))};
+  }
+  require(c > 0 ? n == 0 && d == 0 : n > 0 && d > 0,
+          "a prediction of this form wants --at-flops, or --at-parameters and --at-tokens");
+  return std::vector<double>{std::log(c > 0 ? c : 6 * n * d)};
+}
+
+// One law and what its bootstrap says of it.
+struct Fitted {
+  trainer::Minimum best;
+  size_t points = 0, starts = 0;
+  std::vector<trainer::NamedValue> values;
+  std::vector<trainer::Interval> intervals;  // of the values; empty without a bootstrap
+  std::vector<std::string> at_bound;
+  std::optional<double> prediction;
+  std::optional<trainer::Interval> prediction_interval;
+};
+
+Fitted fit_law(const trainer::LogPoints& points, const FitOptions& options) {
+  const trainer::PowerLaw law = trainer::law_of(options.form);
+  std::vector<trainer::Parameters> starts = options.form == ScalingForm::kChinchilla
+                                                ? trainer::chinchilla_starts()
+                                                : trainer::one_power_starts(law, points);
+  Fitted fitted;
+  fitted.points = points.size();
+  fitted.starts = starts.size();
+  fitted.best = trainer::fit(law, points, starts, threads());
+  fitted.values = trainer::named(options.form, fitted.best.at);
+  fitted.at_bound = trainer::at_bound(options.form, fitted.best.at);
+  auto draws = trainer::bootstrap(law, points, fitted.best.at, options.draws, options.seed, threads());
+  for (size_t i = 0; i < fitted.values.size() && !draws.empty(); ++i) {
+    std::vector<double> values;
+    for (const trainer::Parameters& draw : draws)
+      values.push_back(trainer::named(options.form, draw)[i].value);
+    fitted.intervals.push_back(trainer::middle_95(std::move(values)));
+  }
+  if (auto place = target(options)) {
+    fitted.prediction = std::exp(law.log_value(fitted.best.at, place->data()));
+    std::vector<double> values;
+    for (const trainer::Parameters& draw : draws)
+      values.push_back(std::exp(law.log_value(draw, place->data())));
+    if (!values.empty()) fitted.prediction_interval = trainer::middle_95(std::move(values));
+  }
+  return fitted;
+}
+
+Json to_json(const Fitted& fitted, const FitOptions& options) {
+  Json json;
+  json["points"] = fitted.points;
+  json["starts"] = fitted.starts;
+  json["objective"] = fitted.best.value;
+  json["converged"] = fitted.best.converged;
+  for (const trainer::NamedValue& value : fitted.values) json["fit"][value.name] = value.value;
+  json["at_bound"] = fitted.at_bound;
+  json["bootstrap_draws"] = options.draws;
+  for (size_t i = 0; i < fitted.intervals.size(); ++i) {
+    json["intervals"][fitted.values[i].name + "_95"] = {fitted.intervals[i].low, fitted.intervals[i].high};
+  }
+  if (fitted.prediction) {
+    json["prediction"]["value"] = *fitted.prediction;
+    if (fitted.prediction_interval) {
+      json["prediction"]["value_95"] = {fitted.prediction_interval->low, fitted.prediction_interval->high};
+    }
+  }
+  return json;
+}
+
+void print(const Fitted& fitted, const FitOptions& options) {
+  std::printf("%zu points, %zu starts, sum of Huber losses %.9g%s\n", fitted.points, fitted.starts,
+              fitted.best.value, fitted.best.converged ? "" : " (not converged)");
+  for (size_t i = 0; i < fitted.values.size(); ++i) {
+    std::string interval;
+    if (!fitted.intervals.empty()) {
+      interval = fmt::format("   95 %: {:.5g} to {:.5g}", fitted.intervals[i].low, fitted.intervals[i].high);
+    }
+    std::printf("  %-6s %-12.6g%s\n", fitted.values[i].name.c_str(), fitted.values[i].value,
+                interval.c_str());
+  }
+  for (const std::string& name : fitted.at_bound) {
+    std::printf("  %s stands at a bound of the fit: the points do not say what it is\n", name.c_str());
+  }
+  if (fitted.prediction) {
+    std::string interval;
+    if (fitted.prediction_interval) {
+      interval = fmt::format("   95 %: {:.5f} to {:.5f}", fitted.prediction_interval->low,
+                             fitted.prediction_interval->high);
+    }
+    std::printf("  predicted %.6f%s\n", *fitted.prediction, interval.c_str());
+  }
+  if (!fitted.intervals.empty()) {
+    std::printf("  intervals: %zu draws of the points with replacement, quantiles 0.025 and 0.975\n",
+                options.draws);
+  }
+}
+
+std::string conventions(const FitOptions& options) {
+  if (options.form != ScalingForm::kChinchilla) {
+    if (!options.columns.flops.empty())
+      return "C: column " + trainer::shown(options.columns.flops) + " as it stands";
+    return "C = 6 N D, N and D as the columns have them";
+  }
+  if (options.columns.flops.empty())
+    return "D: column " + trainer::shown(options.columns.tokens) + " as it stands";
+  return "D = C / (6 N), C: column " + trainer::shown(options.columns.flops);
+}
+
+void fit_points(const FitOptions& options) {
+  require(options.pass_rate.empty() && options.bucket.empty() && options.left_out.empty(),
+          "--pass-rate, --bucket and --leave-out belong to --form capability");
+  trainer::Points points =
+      trainer::read_points(options.file, options.columns, options.form, options.drop_highest);
+  target(options);  // told before the work
+  Fitted fitted = fit_law(points.logs, options);
+  if (!options.json) {
+    std::printf("%s    (%s)\n%zu of %zu runs of %s, the %zu highest losses dropped\n", formula(options.form),
+                conventions(options).c_str(), points.records - points.dropped, points.records,
+                options.file.c_str(), points.dropped);
+    print(fitted, options);
+    if (options.form == ScalingForm::kChinchilla) {
+      double alpha = fitted.values[3].value, beta = fitted.values[4].value;
+      std::printf("  least loss for C = 6 N D: N grows as C^%.3f, D as C^%.3f\n", beta / (alpha + beta),
+                  alpha / (alpha + beta));
+    }
+    return;
+  }
+  Json json = {{"form", form_name(options.form)},
+               {"formula", formula(options.form)},
+               {"flops", conventions(options)},
+               {"file", options.file},
+               {"dropped", points.dropped}};
+  json.update(to_json(fitted, options));
+  std::printf("%s\n", json.dump(2).c_str());
+}
+
+// Every bucket has a law of its own.
+void fit_capability(const FitOptions& options) {
+  require(!options.columns.flops.empty(), "--flops COLUMN is missing: how much compute trained the model?");
+  require(
+      options.columns.loss.empty() && options.columns.parameters.empty() && options.columns.tokens.empty(),
+      "--form capability with --pass-rate reads no other column than --flops and --bucket");
+  require(options.drop_highest == 0, "--drop-highest belongs to losses; leave buckets out with --leave-out");
+  target(options);
+  auto buckets = trainer::read_capability(
+      options.file, {options.columns.flops, options.pass_rate, options.bucket}, options.left_out);
+  Json list = Json::array();
+  if (!options.json) std::printf("%s    (%s)\n", formula(options.form), conventions(options).c_str());
+  for (const trainer::CapabilityBucket& bucket : buckets) {
+    Fitted fitted = fit_law(bucket.points, options);
+    if (options.json) {
+      Json one = {{"bucket", bucket.name}, {"records", bucket.problems}};
+      one.update(to_json(fitted, options));
+      list.push_back(one);
+    } else {
+      std::printf("%s%s%zu records, ", bucket.name.c_str(), bucket.name.empty() ? "" : ": ", bucket.problems);
+      print(fitted, options);
+    }
+  }
+  if (!options.json) return;
+  Json json = {{"form", form_name(options.form)},
+               {"formula", formula(options.form)},
+               {"flops", conventions(options)},
+               {"file", options.file},
+               {"buckets", list}};
+  std::printf("%s\n", json.dump(2).c_str());
+}
+
+}  // namespace
+
+void add_scaling_fit(CLI::App& scaling) {
+  auto options = std::make_shared<FitOptions>();
+  CLI::App* command = scaling.add_subcommand("fit", "Fit a scaling law to runs in a CSV file");
+  command->add_option("file", options->file, "CSV file with a header line, a run a line")->required();
+  command
+      ->add_option("--form", options->form,
+                   "chinchilla: E + A/N^alpha + B/D^beta; loss: a C^b + c; capability: "
+                   "alpha C^-k for -E[log pass rate]")
+      ->transform(CLI::CheckedTransformer(kForms))
+      ->required();
+  command->add_option("--parameters", options->columns.parameters, "Column of model sizes N");
+  command->add_option("--tokens", options->columns.tokens, "Column of training tokens D");
+  command->add_option("--flops", options->columns.flops,
+                      "Column of training compute C; tokens are C / (6 N) then");
+  command->add_option("--loss", options->columns.loss, "Column of final losses (or of -E[log pass rate])");
+  command->add_option("--pass-rate", options->pass_rate,
+                      "Column of pass rates, a problem at one compute a line");
+  command->add_option("--bucket", options->bucket,
+                      "Column of difficulty buckets; each gets a law of its own");
+  command->add_option("--leave-out", options->left_out, "Buckets to leave out, such as the hardest")
+      ->delimiter(',');
+  command->add_option("--drop-highest", options->drop_highest, "Leave out so many of the highest losses")
+      ->capture_default_str();
+  command->add_option("--bootstrap", options->draws, "Draws behind the intervals; 0: no intervals")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
+  command->add_option("--seed", options->seed, "Of the bootstrap's draws")->capture_default_str();
+  command->add_option("--at-parameters", options->at_parameters, "Predict for this model size")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--at-tokens", options->at_tokens, "Predict for so many tokens")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--at-flops", options->at_flops, "Predict for so much compute")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--json", options->json, "Print JSON");
+  command->footer(
+      "Example: sextant scaling fit runs.csv --form chinchilla --parameters N --tokens D --loss loss "
+      "--at-parameters 7e9 --at-tokens 2e12");
+  command->callback([options] {
+    if (options->pass_rate.empty())
+      fit_points(*options);
+    else if (options->form == ScalingForm::kCapability)
+      fit_capability(*options);
+    else
+      fail_input("--pass-rate belongs to --form capability");
+  });
+}
+
+}  // namespace sextant::launch
