@@ -16,6 +16,10 @@ struct Batch {
   std::vector<int64_t> positions;  // [B, T] 0.. in each document, or in each row when documents do not reset
   std::vector<int32_t> documents;  // [B, T] rising number of the document inside the row; empty: one a row
 
+  // What a loss wants to know of a place beyond its target, column by column; which one means what, its
+  // maker and the loss agree on.
+  std::vector<std::vector<float>> columns;  // each [B, T]
+
   // Rows [first, first + count) as a batch of its own.
   Batch slice(int64_t first, int64_t count) const;
 };

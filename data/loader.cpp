@@ -65,6 +65,7 @@ CorpusSettings corpus_settings(const DataSettings& settings, const LoaderShape& 
 struct Loader::Parts {
   LoaderShape shape;
   Boundaries boundaries;
+  size_t columns = 0;
   std::vector<std::unique_ptr<RowSource>> sources;
   std::optional<Mixture> mixture;
   uint64_t fingerprint = 0;
@@ -73,7 +74,7 @@ struct Loader::Parts {
 
   Batch build(int64_t step) const {
     int64_t rows = shape.global_batch / shape.slices;
-    Batch batch = empty_batch(rows, shape.context, boundaries);
+    Batch batch = empty_batch(rows, shape.context, boundaries, columns);
     for (int64_t row = 0; row < rows; ++row) {
       Mixture::Place place = mixture->at(step * shape.global_batch + shape.slice * rows + row);
       sources[static_cast<size_t>(place.corpus)]->fill(place.index, slot_of(batch, row));
@@ -107,7 +108,8 @@ Loader::Loader(const DataSettings& settings, const LoaderShape& shape, Split spl
       fmt::format("rows 1 context {} packing {} reset {} order {} fraction {} split {} seed {}",
                   shape.context, static_cast<int>(corpus.packing), static_cast<int>(corpus.boundaries),
                   static_cast<int>(corpus.order), corpus.valid_fraction, static_cast<int>(split), shape.seed);
-  *this = Loader(corpus_sources(settings, shape, split), shape, {corpus.boundaries, corpus.order, identity});
+  *this =
+      Loader(corpus_sources(settings, shape, split), shape, {corpus.boundaries, corpus.order, identity, 0});
 }
 
 Loader::Loader(std::vector<LoaderSource> sources, const LoaderShape& shape, const LoaderOrder& order)
@@ -115,6 +117,7 @@ Loader::Loader(std::vector<LoaderSource> sources, const LoaderShape& shape, cons
   check_shape(shape);
   parts_->shape = shape;
   parts_->boundaries = order.boundaries;
+  parts_->columns = order.columns;
   std::string identity = order.identity;
   std::vector<Mixture::Source> mixed;
   for (LoaderSource& source : sources) {

@@ -38,6 +38,7 @@ struct LoaderOrder {
   Boundaries boundaries = Boundaries::kReset;  // kReset where any source has them
   Order order = Order::kShuffled;              // of the sources among each other
   std::string identity;                        // what else decides the rows
+  size_t columns = 0;                          // of the batches
 };
 
 // The corpora of a split, each in its own order.

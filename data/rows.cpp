@@ -5,22 +5,24 @@
 
 namespace sextant::data {
 
-Batch empty_batch(int64_t rows, int64_t time, Boundaries boundaries) {
-  Batch batch{rows, time, {}, {}, {}, {}, {}};
+Batch empty_batch(int64_t rows, int64_t time, Boundaries boundaries, size_t columns) {
+  Batch batch{rows, time, {}, {}, {}, {}, {}, {}};
   auto cells = static_cast<size_t>(rows * time);
   batch.tokens.resize(cells);
   batch.targets.resize(cells);
   batch.loss_mask.resize(cells);
   batch.positions.resize(cells);
   if (boundaries == Boundaries::kReset) batch.documents.resize(cells);
+  batch.columns.assign(columns, std::vector<float>(cells));
   return batch;
 }
 
 RowSlot slot_of(Batch& batch, int64_t row) {
   auto time = static_cast<size_t>(batch.time);
   auto part = [&](auto& all) { return std::span(all).subspan(static_cast<size_t>(row) * time, time); };
-  RowSlot slot{part(batch.tokens), part(batch.targets), part(batch.loss_mask), part(batch.positions), {}};
+  RowSlot slot{part(batch.tokens), part(batch.targets), part(batch.loss_mask), part(batch.positions), {}, {}};
   if (!batch.documents.empty()) slot.documents = part(batch.documents);
+  for (auto& column : batch.columns) slot.columns.push_back(part(column));
   return slot;
 }
 

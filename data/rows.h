@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "data/batch.h"
 
@@ -15,15 +16,16 @@ enum class Boundaries {
 
 // One row of a batch, to be filled. T = tokens.size().
 struct RowSlot {
-  std::span<int64_t> tokens;     // [T]
-  std::span<int64_t> targets;    // [T]
-  std::span<float> loss_mask;    // [T]
-  std::span<int64_t> positions;  // [T]
-  std::span<int32_t> documents;  // [T], empty when boundaries are ignored
+  std::span<int64_t> tokens;              // [T]
+  std::span<int64_t> targets;             // [T]
+  std::span<float> loss_mask;             // [T]
+  std::span<int64_t> positions;           // [T]
+  std::span<int32_t> documents;           // [T], empty when boundaries are ignored
+  std::vector<std::span<float>> columns;  // each [T], zeros
 };
 
 // A batch of zeros; `documents` stays empty when boundaries are ignored.
-Batch empty_batch(int64_t rows, int64_t time, Boundaries boundaries);
+Batch empty_batch(int64_t rows, int64_t time, Boundaries boundaries, size_t columns = 0);
 RowSlot slot_of(Batch& batch, int64_t row);
 
 // Rows of T + 1 ids made from documents: a packing.

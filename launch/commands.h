@@ -8,6 +8,8 @@ namespace sextant::launch {
 // example, and a callback that does the work. A callback throws sextant::Error for what a user should see and
 // CLI::RuntimeError(code) to leave with an exit code of its own.
 void add_pretrain(CLI::App& app);
+void add_sft(CLI::App& app);
+void add_reward(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_score(CLI::App& app);
 void add_verify(CLI::App& app);

@@ -4,10 +4,12 @@
 #include <google/protobuf/descriptor.h>
 
 #include <cstdio>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "launch/commands.h"
+#include "rlhf/stage_run.h"
 #include "trainer/config/field.h"
 #include "trainer/run.pb.h"
 
@@ -110,6 +112,15 @@ std::string bash_completion(const CLI::App& app) {
   std::string known, words, keys, values;
   add_cases(app, "sextant", known, words);
   add_keys(*trainer::Run::descriptor(), "", keys, values);
+  std::set<const Descriptor*> told;
+  for (const Descriptor* stage : rlhf::stages()) {
+    for (int i = 0; i < stage->field_count(); ++i) {
+      const FieldDescriptor& section = *stage->field(i);
+      bool shared = trainer::Run::descriptor()->FindFieldByName(section.name()) != nullptr;
+      if (shared || !told.insert(section.message_type()).second) continue;
+      add_keys(*section.message_type(), section.name() + ".", keys, values);
+    }
+  }
   return fmt::format(kScript, known, words, keys, values);
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "launch/commands.h"
+#include "rlhf/stage_run.h"
 #include "trainer/config/load.h"
 #include "trainer/config/reference.h"
 #include "trainer/config/rules.h"
@@ -24,19 +25,32 @@ void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
-void show(const ShowOptions& options) {
-  trainer::Origins origins;
-  trainer::Run run = trainer::load_run(options.file, options.overrides, &origins);
-  trainer::check(trainer::complaints(run, 0), origins);
-  trainer::fill_defaults(run, 0);
-  switch (options.form) {
+void print(const google::protobuf::Message& message, const trainer::Origins& origins, Form form) {
+  switch (form) {
     case Form::kYaml:
-      return print(trainer::show_yaml(run, origins));
+      return print(trainer::show_yaml(message, origins));
     case Form::kList:
-      return print(trainer::show_list(run, origins));
+      return print(trainer::show_list(message, origins));
     case Form::kJson:
-      return print(trainer::show_json(run, origins));
+      return print(trainer::show_json(message, origins));
   }
+}
+
+// Of a run, or of a stage of alignment, whichever the file is.
+void show(const ShowOptions& options) {
+  const google::protobuf::Descriptor& kind = rlhf::kind_of_file(options.file);
+  bool stage = &kind != trainer::Run::descriptor();
+  std::unique_ptr<google::protobuf::Message> message(
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(&kind)->New());
+  trainer::Origins origins;
+  rlhf::load_stage(options.file, options.overrides, *message, &origins);
+  trainer::Run run = rlhf::base_of(*message);
+  trainer::check(trainer::complaints(run, 0, stage ? trainer::RowsFrom::kStage : trainer::RowsFrom::kShards),
+                 origins);
+  trainer::fill_defaults(run, 0);
+  rlhf::set_base(run, *message);
+  trainer::set_constant_defaults(*message);
+  print(*message, origins, options.form);
 }
 
 void add_show(CLI::App& config) {
@@ -65,10 +79,10 @@ void add_config(CLI::App& app) {
   add_show(*config);
   config->add_subcommand("reference", "Print the reference of all keys as Markdown (docs/configuration.md)")
       ->footer("Example: sextant config reference > docs/configuration.md")
-      ->callback([] { print(trainer::reference_markdown(*trainer::Run::descriptor())); });
+      ->callback([] { print(trainer::reference_markdown(*trainer::Run::descriptor(), rlhf::stages())); });
   config->add_subcommand("schema", "Print the JSON schema from which editors complete keys")
       ->footer("Example: sextant config schema > configs/sextant.schema.json")
-      ->callback([] { print(trainer::json_schema(*trainer::Run::descriptor())); });
+      ->callback([] { print(trainer::json_schema(*trainer::Run::descriptor(), rlhf::stages())); });
 }
 
 }  // namespace sextant::launch

@@ -15,6 +15,8 @@ int main(int argc, char** argv) {
   app.parse_complete_callback([] { sextant::trainer::instruction_set(); });
   app.set_version_flag("--version", sextant::launch::version_text, "Version, commit, build and libraries");
   sextant::launch::add_pretrain(app);
+  sextant::launch::add_sft(app);
+  sextant::launch::add_reward(app);
   sextant::launch::add_generate(app);
   sextant::launch::add_score(app);
   sextant::launch::add_verify(app);

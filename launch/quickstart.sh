@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh clone to a small language model trained on real text. Started again it does only what is left.
+# From a fresh clone to a small language model trained on real text, and taught to answer. Started again it does only what is left.
 set -euo pipefail
 
 usage() {
@@ -9,9 +9,11 @@ launch/quickstart.sh
   1. sets up and builds (launch/setup.sh)
   2. trains a tokenizer on the text of a dictionary and encodes it into token shards
   3. pretrains a small Llama on two ranks, stops half-way and goes on from the checkpoint
-  4. shows what the model writes before and after, and where everything is
+  4. fine-tunes it on conversations of prompts/: to answer, and to refuse what it should
+  5. trains a reward model over it on comparisons of answers
+  6. shows what the models write and how well answers are told apart, and where everything is
 
-About a quarter of an hour on two cores the first time. Everything goes to runs/quickstart; remove that folder to begin
+About twenty minutes on two cores the first time. Everything goes to runs/quickstart; remove that folder to begin
 anew. The text is the GNU Collaborative International Dictionary of English, which Debian ships as dict-gcide (GPL).
 
   QUICKSTART_TEXT       another text instead, plain or gzip, its documents beginning in the first column
@@ -33,17 +35,33 @@ halfway=300
 
 say() { printf '\n[%(%H:%M:%S)T +%ds] %s\n' -1 "$SECONDS" "$*"; }
 
-# What this model was trained to: the step of its newest checkpoint, 0 without one.
+# trained_to STAGE: the step of its newest checkpoint, 0 without one.
 trained_to() {
   local newest
-  newest=$(find "$work/pretrain/checkpoints" -maxdepth 1 -name 'step-*' -printf '%f\n' 2>/dev/null | sort | tail -n 1)
+  newest=$(find "$work/$1/checkpoints" -maxdepth 1 -name 'step-*' -printf '%f\n' 2>/dev/null | sort | tail -n 1)
   newest=${newest:-step-0}
   echo $((10#${newest#step-}))
 }
 
-# One sample line of samples.jsonl: the first or the last step's.
+# last_step CONFIG: the steps that it asks for.
+last_step() {
+  "$sextant" config show --json "$1" | /usr/bin/python3 -c \
+    'import json, sys; print(json.load(sys.stdin)["config"]["run"]["steps"])'
+}
+
+# align STAGE: runs its command on its quickstart configuration, unless it has come to its end.
+align() {
+  local stage=$1 yaml=configs/rlhf/quickstart_$1.yaml
+  if (($(trained_to "$stage") < $(last_step "$yaml"))); then
+    bash launch/run.sh -n 2 -- "$stage" "$yaml"
+  else
+    echo "$work/$stage has come to its end"
+  fi
+}
+
+# sample STAGE first|last: the samples of that step.
 sample() {
-  /usr/bin/python3 - "$work/pretrain/samples.jsonl" "$1" <<'PYTHON'
+  /usr/bin/python3 - "$work/$1/samples.jsonl" "$2" <<'PYTHON'
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
 step = (min if sys.argv[2] == "first" else max)(line["step"] for line in lines)
@@ -53,10 +71,10 @@ for line in lines:
 PYTHON
 }
 
-say "1 of 4: set-up and build"
+say "1 of 6: set-up and build"
 bash launch/setup.sh
 
-say "2 of 4: tokenizer and token shards from $text"
+say "2 of 6: tokenizer and token shards from $text"
 [[ -r $text ]] || { echo "the text $text is not there; apt-get install dict-gcide, or set QUICKSTART_TEXT" >&2; exit 1; }
 mkdir -p "$work"
 # A dictionary entry begins in the first column; each becomes a document.
@@ -73,26 +91,31 @@ else
     --output "$work/gcide" "$text"
 fi
 
-say "3 of 4: pretraining on two ranks"
-last=$("$sextant" config show --json "$config" | /usr/bin/python3 -c \
-  'import json, sys; print(json.load(sys.stdin)["config"]["run"]["steps"])')
-reached=$(trained_to)
+say "3 of 6: pretraining on two ranks"
+last=$(last_step "$config")
+reached=$(trained_to pretrain)
 if ((reached < halfway)); then
   bash launch/run.sh -n 2 -- pretrain "$config" run.stop_at=$halfway
   say "stopped at step $halfway on purpose; the same command goes on from its checkpoint"
 fi
-reached=$(trained_to)
+reached=$(trained_to pretrain)
 if ((reached < last)); then
   bash launch/run.sh -n 2 -- pretrain "$config"
 else
   echo "$work/pretrain has reached step $last"
 fi
 
-say "4 of 4: what came of it"
+say "4 of 6: fine-tuning on conversations"
+align sft
+
+say "5 of 6: a reward model"
+align reward
+
+say "6 of 6: what came of it"
 echo "Before training (prompt|what the model went on with):"
-sample first
+sample pretrain first
 echo "After $last steps:"
-sample last
+sample pretrain last
 /usr/bin/python3 - "$work/pretrain/metrics.jsonl" <<'PYTHON'
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
@@ -100,9 +123,21 @@ held_out = [line["valid_loss"] for line in lines if "valid_loss" in line]
 print("Loss %.3f -> %.3f in %d steps of %d tokens; held-out loss %.3f (nats a token)" % (
     lines[0]["loss"], lines[-1]["loss"], lines[-1]["step"], lines[-1]["tokens"] // lines[-1]["step"], held_out[-1]))
 PYTHON
+echo "After fine-tuning (question|answer):"
+sample sft last
+/usr/bin/python3 - "$work" <<'PYTHON'
+import json, sys
+read = lambda stage: [json.loads(line) for line in open(f"{sys.argv[1]}/{stage}/metrics.jsonl", encoding="utf-8")]
+held_out = [line["valid_loss"] for line in read("sft") if "valid_loss" in line]
+print("Held-out conversations: loss %.3f -> %.3f" % (held_out[0], held_out[-1]))
+report = [line for line in read("reward") if "accuracy" in line][-1]
+print("Reward model: takes the better answer in %.1f %% of %d held-out pairs; calibration error %.3f" % (
+    100 * report["accuracy"], report["pairs"], report["calibration_error"]))
+PYTHON
 cat <<TEXT
 
-The run folder is $work/pretrain: metrics.jsonl, checkpoints, samples.jsonl, TensorBoard's events, config.yaml.
+The run folders are $work/{pretrain,sft,reward}: metrics.jsonl, checkpoints, samples.jsonl, TensorBoard's events,
+config.yaml.
 Try next:
   $sextant generate --checkpoint $work/pretrain --prompt "A musical" --tokens 60
   $sextant checkpoint inspect $work/pretrain

@@ -4,8 +4,8 @@
 
 #include "parallel/agreement.h"
 #include "parallel/group_nccl.h"
+#include "rlhf/stage_run.h"
 #include "trainer/automatic_layout.h"
-#include "trainer/config/rules.h"
 #include "trainer/model/model_rules.h"
 #include "trainer/start_from.h"
 
@@ -23,13 +23,29 @@ std::string fill_layout(trainer::Run& config, int64_t vocabulary, const trainer:
   return choice.reason;
 }
 
+// What needs no ranks.
+void check_alone(RunFile& run) {
+  trainer::check(trainer::adopt_model(run.config), run.origins);
+  trainer::check(trainer::complaints(run.config, 0, run.rows), run.origins);
+}
+
 }  // namespace
 
 RunFile read_run(const std::string& file, const std::vector<std::string>& overrides) {
   RunFile run;
   run.config = trainer::load_run(file, overrides, &run.origins);
-  trainer::check(trainer::adopt_model(run.config), run.origins);
-  trainer::check(trainer::complaints(run.config, 0), run.origins);
+  check_alone(run);
+  return run;
+}
+
+RunFile read_stage(const std::string& file, const std::vector<std::string>& overrides,
+                   google::protobuf::Message& stage, trainer::ModelSettings::Head head) {
+  RunFile run;
+  rlhf::load_stage(file, overrides, stage, &run.origins);
+  run.config = rlhf::base_of(stage);
+  if (!run.config.model().has_head()) run.config.mutable_model()->set_head(head);
+  run.rows = trainer::RowsFrom::kStage;
+  check_alone(run);
   return run;
 }
 
@@ -38,11 +54,11 @@ data::Tokenizer complete_run(RunFile& run, parallel::Group& world, const trainer
   parallel::together(world, [&] {
     trainer::Run& config = run.config;
     bool open = trainer::leaves_layout_open(config.parallel());
-    trainer::check(trainer::complaints(config, open ? 0 : world.size()), run.origins);
+    trainer::check(trainer::complaints(config, open ? 0 : world.size(), run.rows), run.origins);
     tokenizer.emplace(data::Tokenizer::load(config.data().tokenizer(), config.data().tokenizer_pattern()));
     run.layout_reason = fill_layout(config, tokenizer->vocabulary(), resources);
     trainer::fill_defaults(config, tokenizer->vocabulary());
-    trainer::check(trainer::complaints(config, world.size()), run.origins);
+    trainer::check(trainer::complaints(config, world.size(), run.rows), run.origins);
     trainer::check(trainer::vocabulary_complaints(config.model(), tokenizer->vocabulary()), run.origins);
   });
   return std::move(*tokenizer);

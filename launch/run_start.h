@@ -10,14 +10,17 @@
 #include "parallel/group_mpi.h"
 #include "trainer/automatic_layout.h"
 #include "trainer/config/load.h"
+#include "trainer/config/rules.h"
 #include "trainer/run.pb.h"
 
 // How every command that trains begins: its file, the rules that need the ranks, what tensors travel by.
 namespace sextant::launch {
 
-// A run as its YAML file and the command line have it.
+// A run as its YAML file and the command line have it; of a stage of alignment the sections that it shares
+// with pretraining.
 struct RunFile {
   trainer::Run config;
+  trainer::RowsFrom rows = trainer::RowsFrom::kShards;
   trainer::Origins origins;
   std::string layout_reason;  // where the layout was left to us: what was chosen, and why
 };
@@ -25,6 +28,11 @@ struct RunFile {
 // Reads the file and checks what needs no ranks, before MPI starts: mistakes are told at once and by one rank
 // (see main). Throws Error(kInput) with all of them.
 RunFile read_run(const std::string& file, const std::vector<std::string>& overrides);
+
+// The same of a stage of alignment (rlhf/stage_run.h), into `stage`. `head` is the model's unless the file
+// says otherwise.
+RunFile read_stage(const std::string& file, const std::vector<std::string>& overrides,
+                   google::protobuf::Message& stage, trainer::ModelSettings::Head head);
 
 // Checks what needs the ranks and the tokenizer, and fills in every default, the layout by what the ranks
 // have. Throws AgreedError. All ranks must call, with equal resources. Returns the tokenizer.

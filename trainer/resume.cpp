@@ -76,7 +76,7 @@ ResumeDifferences check_resume(const Manifest& manifest, const Run& config, uint
   }
   if (manifest.data_fingerprint() != data_fingerprint) {
     refused.push_back(
-        "data.train: the shards, their weights or their order are not those the run began with");
+        "the data: the shards or files, their weights or their order are not those the run began with");
   }
   if (refused.empty()) return differences;
   std::string message = fmt::format(

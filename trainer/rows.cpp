@@ -23,8 +23,10 @@ Rows rows_of(const data::Batch& batch, int64_t first, int64_t count, at::Device 
              const ContextCut& cut) {
   expect(first >= 0 && first + count <= batch.rows, "rows lie inside their batch");
   auto whole = [&](const auto& all) { return copy_rows(all, first, count, batch.time, device); };
-  return {cut(whole(batch.tokens)), cut(whole(batch.targets)), cut(whole(batch.loss_mask)),
-          cut(whole(batch.positions)), whole(batch.documents)};
+  std::vector<at::Tensor> columns;
+  for (const auto& column : batch.columns) columns.push_back(cut(whole(column)));
+  return {cut(whole(batch.tokens)),    cut(whole(batch.targets)), cut(whole(batch.loss_mask)),
+          cut(whole(batch.positions)), whole(batch.documents),    std::move(columns)};
 }
 
 }  // namespace sextant::trainer

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "data/batch.h"
 #include "trainer/context_cut.h"
 
@@ -10,11 +12,12 @@ namespace sextant::trainer {
 // Rows of a batch as tensors on the device that computes. B rows, T time; n ranks share a row's time
 // (trainer/context_cut.h).
 struct Rows {
-  at::Tensor tokens;     // [B, T/n] int64
-  at::Tensor targets;    // [B, T/n] int64
-  at::Tensor loss_mask;  // [B, T/n] fp32
-  at::Tensor positions;  // [B, T/n] int64
-  at::Tensor documents;  // [B, T] int32, of the whole rows; undefined: each row is one document
+  at::Tensor tokens;                // [B, T/n] int64
+  at::Tensor targets;               // [B, T/n] int64
+  at::Tensor loss_mask;             // [B, T/n] fp32
+  at::Tensor positions;             // [B, T/n] int64
+  at::Tensor documents;             // [B, T] int32, of the whole rows; undefined: each row is one document
+  std::vector<at::Tensor> columns;  // each [B, T/n] fp32: see data::Batch
 };
 
 // Copies `count` rows from `first` on to the device: of each, what the cut leaves to this rank.

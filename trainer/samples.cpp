@@ -18,11 +18,12 @@ std::filesystem::path repaired(const std::filesystem::path& path, Step resume_st
 }  // namespace
 
 std::vector<Sample> draw_samples(Passes& passes, const data::Tokenizer& tokenizer,
-                                 const std::vector<std::string>& prompts, int64_t tokens, uint64_t seed) {
+                                 const std::vector<std::string>& prompts, const PromptForm& form,
+                                 int64_t tokens, uint64_t seed) {
   std::vector<std::vector<int32_t>> ids;
   auto longest = static_cast<size_t>(std::max<int64_t>(1, passes.model().settings().context() - tokens));
   for (const std::string& prompt : prompts) {
-    std::vector<int32_t> encoded = tokenizer.encode(prompt);
+    std::vector<int32_t> encoded = form.ids ? form.ids(prompt) : tokenizer.encode(prompt);
     if (encoded.empty()) encoded.push_back(tokenizer.end_of_text().value_or(0));
     if (encoded.size() > longest)
       encoded.erase(encoded.begin(), encoded.end() - static_cast<std::ptrdiff_t>(longest));
@@ -33,6 +34,7 @@ std::vector<Sample> draw_samples(Passes& passes, const data::Tokenizer& tokenize
   settings.tokens = tokens;
   settings.seed = seed;
   settings.stop_tokens = stop_tokens(tokenizer, "", "");
+  if (form.end) settings.stop_tokens.push_back(*form.end);
   auto completions = generate(passes, ids, settings);
   std::vector<Sample> samples;
   for (size_t i = 0; i < prompts.size(); ++i) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,11 +19,20 @@ struct Sample {
   std::string text;
 };
 
+// How a prompt becomes ids.
+struct PromptForm {
+  // Nothing: the prompt's text as it is.
+  std::function<std::vector<int32_t>(const std::string& prompt)> ids;
+  // An id that ends what is drawn, beside the tokenizer's end of text.
+  std::optional<int32_t> end;
+};
+
 // Continues each prompt by up to `tokens` tokens at temperature 0.8 within the 40 likeliest, drawn by (seed,
 // prompt, position) alone, so that samples of different steps compare. Prompts too long for the context keep
 // their end. All ranks that hold the model must call; all get the same.
 std::vector<Sample> draw_samples(Passes& passes, const data::Tokenizer& tokenizer,
-                                 const std::vector<std::string>& prompts, int64_t tokens, uint64_t seed);
+                                 const std::vector<std::string>& prompts, const PromptForm& form,
+                                 int64_t tokens, uint64_t seed);
 
 // RUN_FOLDER/samples.jsonl: {"step", "prompt", "text"} a line; rank 0 alone. Later steps than `resume_step`
 // are removed when it is opened.

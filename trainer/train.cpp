@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "trainer/evaluation.h"
 #include "trainer/host_memory.h"
@@ -38,6 +39,7 @@ class TrainLoop {
       StepReport report = one_step();
       stop = agreed_stop();
       bool end = step_ == last_ || stop;
+      if (step_.value() == settings_.steps() && run_.complete) run_.complete();
       std::optional<double> held_out = evaluate(end && !stop);
       record(report, held_out, end);
       save(end, stop);
@@ -93,6 +95,7 @@ class TrainLoop {
     if (run_.held_out.microbatches != nullptr) {
       loss = held_out_loss(run_.passes, *run_.held_out.microbatches, run_.held_out.count, run_.loss,
                            run_.data, run_.world);
+      if (run_.measure) measured_ = run_.measure();
     }
     draw();
     return loss;
@@ -102,8 +105,8 @@ class TrainLoop {
   void draw() {
     if (settings_.sample_prompts().empty()) return;
     std::vector<std::string> prompts(settings_.sample_prompts().begin(), settings_.sample_prompts().end());
-    auto samples =
-        draw_samples(run_.passes, run_.tokenizer, prompts, settings_.sample_tokens(), settings_.seed());
+    auto samples = draw_samples(run_.passes, run_.tokenizer, prompts, run_.prompt_form,
+                                settings_.sample_tokens(), settings_.seed());
     if (run_.log != nullptr) run_.log->samples(step_, samples);
   }
 
@@ -120,6 +123,7 @@ class TrainLoop {
     metrics.mfu = share_of_peak(metrics.tokens_per_second);
     metrics.valid_loss = held_out;
     metrics.skipped = run_.guard.in_a_row();
+    metrics.extra = std::exchange(measured_, {});
     if (report.expert_load > 0) metrics.extra.emplace_back("expert_load", report.expert_load);
     auto memory = static_cast<double>(device_memory(run_.passes.model().parameters().device()));
     if (due) memory = parallel::reduce_numbers(run_.world, {memory}, parallel::Reduce::kMax)[0];
@@ -160,6 +164,7 @@ class TrainLoop {
   int64_t tokens_per_step_;
   Breakdown breakdown_;
   Interval interval_;
+  Scalars measured_;    // at this step
   double seconds_ = 0;  // of all steps
 };
 

@@ -15,6 +15,7 @@
 #include "trainer/metrics/breakdown.h"
 #include "trainer/run.pb.h"
 #include "trainer/run_log.h"
+#include "trainer/samples.h"
 #include "trainer/step.h"
 
 namespace sextant::trainer {
@@ -43,6 +44,11 @@ struct Training {
   std::function<bool()> stop_requested;           // by a signal, on this rank
   double peak_flops;                              // of one rank; 0: not known
   Guard guard;
+  PromptForm prompt_form = {};  // of run.sample_prompts
+  // Measures more of the held-out rows, whenever their loss is measured; nothing: no more. All ranks call.
+  std::function<Scalars()> measure = {};
+  // What is left to do to the model after the last step, before it is measured and saved. All ranks call.
+  std::function<void()> complete = {};
 };
 
 enum class Outcome {

@@ -168,7 +168,7 @@ std::string unknown_key(const std::string& name, const pb::Descriptor& section, 
 }
 
 void complain_of_missing(const pb::Message& message, const std::string& key,
-                         std::vector<Complaint>& complaints) {
+                         std::vector<Complaint>& complaints, const std::string& not_needed) {
   const pb::Reflection& read = *message.GetReflection();
   const pb::Descriptor& descriptor = *message.GetDescriptor();
   for (int i = 0; i < descriptor.field_count(); ++i) {
@@ -180,11 +180,14 @@ void complain_of_missing(const pb::Message& message, const std::string& key,
     auto same_key = [&](const Complaint& known) {
       return known.key == path || known.key.starts_with(path + ".");
     };
-    if (facts.needed && !is_set && std::none_of(complaints.begin(), complaints.end(), same_key)) {
+    if (facts.needed && !is_set && field.name() != not_needed &&
+        std::none_of(complaints.begin(), complaints.end(), same_key)) {
       complaints.push_back(
           Complaint{path, fmt::format("missing; it has no default: {}", facts.documentation)});
     }
-    if (is_section(field)) complain_of_missing(read.GetMessage(message, &field), path, complaints);
+    if (is_section(field)) {
+      complain_of_missing(read.GetMessage(message, &field), path, complaints, facts.not_needed);
+    }
     for (int item = 0; is_message(field) && item < size; ++item) {
       complain_of_missing(read.GetRepeatedMessage(message, &field, item), fmt::format("{}.{}", path, item),
                           complaints);

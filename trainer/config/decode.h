@@ -47,8 +47,8 @@ class Decoder {
 std::string unknown_key(const std::string& name, const google::protobuf::Descriptor& section,
                         const google::protobuf::Descriptor& root);
 
-// Complains of every needed field that is still missing.
+// Complains of every needed field that is still missing, but for the one named `not_needed`.
 void complain_of_missing(const google::protobuf::Message& message, const std::string& key,
-                         std::vector<Complaint>& complaints);
+                         std::vector<Complaint>& complaints, const std::string& not_needed = "");
 
 }  // namespace sextant::trainer

@@ -38,6 +38,7 @@ FieldFacts facts_of(const pb::FieldDescriptor& field) {
   if (options.HasExtension(above)) facts.above = options.GetExtension(above);
   facts.needed = options.GetExtension(needed);
   facts.path = options.GetExtension(path);
+  facts.not_needed = options.GetExtension(not_needed);
   facts.default_is = options.GetExtension(default_is);
   return facts;
 }

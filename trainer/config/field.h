@@ -17,6 +17,7 @@ struct FieldFacts {
   std::optional<double> above;    // exclusive
   bool needed = false;
   bool path = false;
+  std::string not_needed;  // of a section: the needed field that may be left out there
   std::string default_is;  // how a default that is no constant comes about
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "trainer/config/complaint.h"
@@ -72,6 +73,22 @@ class Page {
     }
   }
 
+  // A stage's own sections, of which some may be told already.
+  void stage(const pb::Descriptor& message, std::set<std::string>& told) {
+    std::string shared;
+    for (int i = 0; i < message.field_count(); ++i) {
+      const std::string& name = message.field(i)->name();
+      if (told.contains(name)) shared += fmt::format("{}`{}`", shared.empty() ? "" : ", ", name);
+    }
+    text += fmt::format("\n# `{}`\n\n{} Beside its own sections it has {} as above.\n", message.name(),
+                        documentation_of(message), shared);
+    for (int i = 0; i < message.field_count(); ++i) {
+      const FieldDescriptor& field = *message.field(i);
+      if (!told.insert(field.name()).second) continue;
+      section(*field.message_type(), field.name(), fmt::format("## `{}`", field.name()));
+    }
+  }
+
  private:
   void row(const FieldDescriptor& field, const std::string& key) {
     FieldFacts facts = facts_of(field);
@@ -113,7 +130,7 @@ class Page {
 
 }  // namespace
 
-std::string reference_markdown(const pb::Descriptor& root) {
+std::string reference_markdown(const pb::Descriptor& root, const Stages& stages) {
   Page page;
   page.text =
       "<!-- Made by `sextant config reference`; change the .proto files instead. -->\n"
@@ -132,6 +149,9 @@ std::string reference_markdown(const pb::Descriptor& root) {
     if (is_section(field))
       page.section(*field.message_type(), field.name(), fmt::format("## `{}`", field.name()));
   }
+  std::set<std::string> told;
+  for (int i = 0; i < root.field_count(); ++i) told.insert(root.field(i)->name());
+  for (const pb::Descriptor* stage : stages) page.stage(*stage, told);
   return page.text;
 }
 

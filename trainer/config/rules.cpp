@@ -171,11 +171,11 @@ void append(std::vector<Complaint>& all, std::vector<Complaint> some) {
 
 }  // namespace
 
-std::vector<Complaint> complaints(const Run& run, int64_t world_size) {
+std::vector<Complaint> complaints(const Run& run, int64_t world_size, RowsFrom rows) {
   std::vector<Complaint> all = model_complaints(run.model());
   append(all, optimizer_complaints(run.optimizer(), run.run().steps()));
   append(all, run_complaints(run.run()));
-  append(all, data_complaints(run));
+  if (rows == RowsFrom::kShards) append(all, data_complaints(run));
   append(all, expert_complaints(run));
   append(all, mesh_complaints(run.parallel(), world_size));
   append(all, context_complaints(run));

@@ -127,11 +127,18 @@ ordered_json message_schema(const pb::Descriptor& message) {
 
 }  // namespace
 
-std::string json_schema(const pb::Descriptor& root) {
+std::string json_schema(const pb::Descriptor& root, const Stages& stages) {
   ordered_json schema = {{"$schema", "http://json-schema.org/draft-07/schema#"},
                          {"title", "sextant"},
                          {"description", documentation_of(root)}};
   schema.update(message_schema(root));
+  for (const pb::Descriptor* stage : stages) {
+    for (int i = 0; i < stage->field_count(); ++i) {
+      const FieldDescriptor& field = *stage->field(i);
+      if (!schema["properties"].contains(field.name()))
+        schema["properties"][field.name()] = field_schema(field);
+    }
+  }
   return schema.dump(2) + "\n";
 }
 

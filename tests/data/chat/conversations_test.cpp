@@ -86,12 +86,11 @@ TEST(ConversationSet, NeverCutsATurn) {
   Tokenizer tokenizer = byte_tokenizer();
   ChatSettings settings;
   ChatTemplate chat(settings, tokenizer, "");
-  std::string long_turns =
-      R"({"messages": [{"role": "system", "content": "S"}, )"
-      R"({"role": "user", "content": "aaaaaaaaaaaaaaaaaaaa"},)"
-      R"( {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"},)"
-      R"( {"role": "assistant", "content": "d"}]})"
-      "\n";
+  std::string long_turns = R"({"messages": [{"role": "system", "content": "S"}, )"
+                           R"({"role": "user", "content": "aaaaaaaaaaaaaaaaaaaa"},)"
+                           R"( {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"},)"
+                           R"( {"role": "assistant", "content": "d"}]})"
+                           "\n";
   auto file = folder.write("a.jsonl", line("p", "r") + long_turns + line("q", std::string(60, 'x')));
   auto set = [&](ChatSettings::TooLong rule) {
     settings.set_on_too_long(rule);

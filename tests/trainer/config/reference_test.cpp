@@ -2,34 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
-#include "tests/harness/checkout.h"
 #include "tests/trainer/config/config_text.h"
 #include "trainer/config/field.h"
 
 namespace sextant::trainer {
 namespace {
-
-std::string committed(const std::string& path) {
-  std::ifstream stream(harness::checkout() / path, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
-TEST(Reference, PageIsFresh) {
-  EXPECT_EQ(committed("docs/configuration.md"), reference_markdown(*trainer::Run::descriptor()))
-      << "docs/configuration.md is stale: run `build/cpu/sextant config reference > docs/configuration.md`";
-}
-
-TEST(Reference, SchemaIsFresh) {
-  EXPECT_EQ(committed("configs/sextant.schema.json"), json_schema(*trainer::Run::descriptor()))
-      << "configs/sextant.schema.json is stale: run `build/cpu/sextant config schema > "
-         "configs/sextant.schema.json`";
-}
 
 TEST(Reference, PageNamesEveryKey) {
   std::string page = reference_markdown(*trainer::Run::descriptor());

@@ -1,0 +1,265 @@
+#include "launch/training_session.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/durable_file.h"
+#include "launch/machine.h"
+#include "launch/ranks.h"
+#include "launch/version.h"
+#include "parallel/agreement.h"
+#include "trainer/assembly.h"
+#include "trainer/checkpoint/kept_files.h"
+#include "trainer/config/yaml_writer.h"
+#include "trainer/host_memory.h"
+#include "trainer/metrics/peak_flops.h"
+#include "trainer/metrics/stop_signal.h"
+#include "trainer/model/flops.h"
+#include "trainer/model/initialise.h"
+#include "trainer/model/stages.h"
+#include "trainer/resume.h"
+#include "trainer/run_folder.h"
+#include "trainer/start_from.h"
+#include "trainer/state.h"
+#include "trainer/train.h"
+
+namespace sextant::launch {
+namespace {
+
+using parallel::Group;
+
+// One start of a run on one rank, built up in the order of the methods.
+class TrainingSession {
+ public:
+  TrainingSession(RunFile& run, const TrainingStage& stage, parallel::MpiSession& session, Group& world,
+                  const trainer::StopSignal& stop)
+      : run_(run), config_(run.config), stage_(stage), session_(session), world_(world), stop_(stop) {}
+
+  int run() {
+    parallel::together(world_, [&] { device_ = choose_device(config_.run().device(), session_); });
+    tokenizer_.emplace(complete_run(run_, world_, resources_of(world_, session_, device_)));
+    trainer::RunFolder folder(config_.run().folder(), world_);
+    folder_ = &folder;
+    session_.watch(config_.parallel().collective_timeout_seconds(), folder.path() / "ranks");
+    threads_ = share_out_threads(session_.local_size());
+    open_data();
+    carrier_.emplace(world_, device_, session_);
+    parallel::alike([&] { assembly_.emplace(config_, carrier_->group(), device_); });
+    introduce();
+    start_or_resume();
+    return train();
+  }
+
+ private:
+  bool first() const { return world_.rank() == Rank(0); }
+  const trainer::ParameterList& parameters() const { return assembly_->model().parameters(); }
+
+  template <class... Values>
+  void say(fmt::format_string<Values...> text, Values&&... values) const {
+    if (!first()) return;
+    std::printf("%s\n", fmt::format(text, std::forward<Values>(values)...).c_str());
+    std::fflush(stdout);
+  }
+
+  void open_data() {
+    parallel::Layout layout = parallel::layout_for(config_.parallel(), world_.size());
+    int64_t slice = parallel::coordinate_of(layout, world_.rank()).data;
+    data::LoaderShape shape = trainer::rows_shape(config_, slice, layout.data);
+    data::LoaderShape alone = shape;  // held-out rows: one microbatch a step, the same for every rank
+    alone.global_batch = shape.micro_batch;
+    alone.slice = 0;
+    alone.slices = 1;
+    parallel::together(world_, [&] {
+      rows_ = stage_.open_rows(config_, *tokenizer_, shape, alone);
+      if (stage_.prompt_form) prompt_form_ = stage_.prompt_form(config_, *tokenizer_);
+      if (rows_.valid == nullptr) return;
+      int64_t rows = std::min(config_.run().evaluate_sequences(), rows_.valid->rows_per_epoch());
+      held_out_.count = std::max<int64_t>(1, rows / shape.micro_batch);
+      held_out_.microbatches = rows_.valid.get();
+    });
+  }
+
+  // What the run is, before it starts.
+  void introduce() {
+    peak_flops_ = config_.run().has_peak_tflops()
+                      ? config_.run().peak_tflops() * 1e12
+                      : trainer::measured_peak_flops(parameters().precision().compute, device_);
+    double elements = static_cast<double>(trainer::model_elements(config_.model()));
+    double idle = static_cast<double>(trainer::idle_weights(config_.model()));
+    say("{}: {} of {} parameters{} in {}, {} rank{} ({}), {} thread{} a rank, on {}", program_text(),
+        trainer::ModelSettings::Kind_Name(config_.model().kind()), trainer::count_text(elements),
+        idle > 0 ? fmt::format(" ({} of them for each token)", trainer::count_text(elements - idle)) : "",
+        trainer::NumericsSettings::Compute_Name(config_.numerics().compute()), world_.size(),
+        world_.size() == 1 ? "" : "s", assembly_->mesh().layout_text(), threads_, threads_ == 1 ? "" : "s",
+        device_.str());
+    if (config_.parallel().pipeline() > 1) {
+      int64_t rows = config_.run().global_batch() / assembly_->mesh().data().size();
+      say("pipeline: {}",
+          trainer::pipeline_text(config_.model(), config_.parallel(), rows / config_.run().micro_batch()));
+    }
+    if (!run_.layout_reason.empty()) say("layout: {}", run_.layout_reason);
+    if (!rows_.text.empty()) say("conversations: {}", rows_.text);
+    say("data: {} tokens, {} rows of {} in an epoch; the run trains on {} tokens, {:.2f} epochs",
+        trainer::count_text(static_cast<double>(rows_.train->tokens())), rows_.train->rows_per_epoch(),
+        config_.model().context(), trainer::count_text(static_cast<double>(run_tokens())),
+        static_cast<double>(config_.run().steps() * config_.run().global_batch()) /
+            static_cast<double>(rows_.train->rows_per_epoch()));
+    say("compute: {:.3g} FLOP a token (6 weights of matrices + 12 layers width context), {:.3g} in all; peak "
+        "of a "
+        "rank {:.3g} TFLOP/s{}",
+        trainer::training_flops_per_token(config_.model()),
+        trainer::training_flops_per_token(config_.model()) * static_cast<double>(run_tokens()),
+        peak_flops_ / 1e12, config_.run().has_peak_tflops() ? "" : " as measured");
+  }
+
+  int64_t run_tokens() const {
+    return config_.run().steps() * config_.run().global_batch() * config_.model().context();
+  }
+
+  // The newest checkpoint, as rank 0 sees it, so that all ranks go on from the same one.
+  std::string newest() const {
+    std::string found;
+    if (first()) {
+      if (auto path = trainer::newest_checkpoint(folder_->checkpoints())) found = path->string();
+    }
+    return parallel::gather_bytes(world_, found)[0];
+  }
+
+  void start() {
+    if (!config_.run().has_start_from()) {
+      trainer::initialise(assembly_->step().pieces(), config_.run().seed());
+      assembly_->step().refresh_values();
+      return;
+    }
+    parallel::together(world_, [&] {
+      trainer::CheckpointReader reader(config_.run().start_from());
+      trainer::check_start(reader, tokenizer_->fingerprint());
+      trainer::start_weights(reader, config_.run().seed(), assembly_->step());
+      kept_files_ = trainer::kept_files(reader);
+    });
+    assembly_->step().refresh_values();
+    say("starting from the weights of {}", config_.run().start_from());
+  }
+
+  void start_or_resume() {
+    std::string path = newest();
+    if (path.empty()) return start();
+    std::vector<std::string> changed;
+    parallel::together(world_, [&] {
+      trainer::CheckpointReader reader(path);
+      changed = trainer::check_resume(reader.manifest(), config_, rows_.train->fingerprint(),
+                                      tokenizer_->fingerprint())
+                    .changed;
+      trainer::restore_training(reader, assembly_->step());
+      start_ = Step(reader.manifest().step());
+      left_out_ = trainer::recorded_updates_left_out(reader.manifest());
+      kept_files_ = trainer::kept_files(reader);
+    });
+    assembly_->step().refresh_values();
+    say("going on from {} (step {})", path, start_.value());
+    for (const std::string& line : changed) say("  changed since then: {}", line);
+  }
+
+  int train() {
+    int64_t last = config_.run().has_stop_at() ? std::min(config_.run().stop_at(), config_.run().steps())
+                                               : config_.run().steps();
+    if (start_.value() >= last) {
+      say("nothing left to do: step {} of {} is reached; raise run.steps or give another run.folder",
+          start_.value(), last);
+      return 0;
+    }
+    std::unique_ptr<trainer::RunLog> log;
+    std::string config_text = stage_.config_text(config_);
+    parallel::together(world_, [&] {
+      if (!first()) return;
+      data::write_file(folder_->path() / "config.yaml", config_text);
+      log = std::make_unique<trainer::RunLog>(folder_->path(), config_.run(), start_, Step(last));
+    });
+    std::map<std::string, std::string> side_files = kept_files_;
+    side_files["tokenizer.json"] = tokenizer_->to_json();
+    side_files["config.yaml"] = config_text;
+    trainer::CheckpointWriter checkpoints(folder_->checkpoints(), world_,
+                                          {config_.run().keep_last(), config_.run().keep_every()});
+    trainer::Training training{config_,
+                               world_,
+                               assembly_->mesh().data(),
+                               assembly_->passes(),
+                               assembly_->step(),
+                               stage_.loss(config_),
+                               *rows_.train,
+                               held_out_,
+                               *tokenizer_,
+                               checkpoints,
+                               identity(),
+                               side_files,
+                               log.get(),
+                               [this] { return stop_.requested(); },
+                               peak_flops_,
+                               trainer::Guard(config_.run().bad_steps_allowed(), left_out_),
+                               prompt_form_,
+                               {},
+                               {}};
+    if (stage_.measure) training.measure = [&] { return stage_.measure(*assembly_, held_out_, world_); };
+    if (stage_.complete) training.complete = [&] { stage_.complete(*assembly_, world_); };
+    trainer::Outcome outcome = trainer::train(training, start_);
+    return say_goodbye(outcome);
+  }
+
+  trainer::Manifest identity() const {
+    trainer::Manifest manifest;
+    manifest.set_data_fingerprint(rows_.train->fingerprint());
+    manifest.set_tokenizer_fingerprint(tokenizer_->fingerprint());
+    manifest.set_layout(assembly_->mesh().layout_text());
+    manifest.set_program(program_text());
+    return manifest;
+  }
+
+  int say_goodbye(trainer::Outcome outcome) const {
+    std::string path = newest();
+    if (outcome == trainer::Outcome::kStopped) {
+      say("stopped in good order; {} holds everything, start again to go on", path);
+      return exit_code(ErrorKind::kStopped);
+    }
+    say("done: {}", path.empty() ? folder_->path().string() : path);
+    return 0;
+  }
+
+  RunFile& run_;
+  const trainer::Run& config_;
+  const TrainingStage& stage_;
+  parallel::MpiSession& session_;
+  Group& world_;
+  const trainer::StopSignal& stop_;
+  trainer::RunFolder* folder_ = nullptr;
+  std::optional<data::Tokenizer> tokenizer_;
+  std::optional<Carrier> carrier_;
+  std::optional<trainer::Assembly> assembly_;
+  at::Device device_{at::kCPU};
+  int threads_ = 1;
+  StageRows rows_;
+  trainer::PromptForm prompt_form_;
+  trainer::HeldOut held_out_;
+  double peak_flops_ = 0;
+  std::map<std::string, std::string> kept_files_;  // of the model that the run started from
+  Step start_;
+  int64_t left_out_ = 0;
+};
+
+}  // namespace
+
+int train_stage(RunFile& run, const TrainingStage& stage) {
+  trainer::keep_host_memory();
+  trainer::StopSignal stop;  // from here on a signal means: at the next step, in good order
+  return run_on_ranks([&](parallel::MpiSession& session, Group& world) {
+    return TrainingSession(run, stage, session, world, stop).run();
+  });
+}
+
+}  // namespace sextant::launch

@@ -1,0 +1,52 @@
+#include "rlhf/pairwise_loss.h"
+
+#include <ATen/ATen.h>
+
+#include "data/chat/comparison_set.h"
+#include "parallel/base/error.h"
+
+namespace sextant::rlhf {
+
+Pairs pairs_of(const at::Tensor& values, const trainer::Rows& rows) {
+  expect(rows.columns.size() == data::kComparisonColumns, "rows of comparisons have their columns");
+  at::Tensor ends = rows.loss_mask > 0;  // [B, T]
+  auto at_ends = [&](const at::Tensor& all) { return all.masked_select(ends); };
+  Pairs pairs;
+  pairs.scores = at_ends(values);  // [A]
+  // Groups are numbered inside their rows.
+  at::Tensor row = at::arange(values.size(0), rows.tokens.options()).unsqueeze(1).expand_as(ends);
+  at::Tensor prompt = at_ends(row) * values.size(1) + at_ends(rows.columns[data::kGroupColumn]).to(at::kLong);
+  at::Tensor rank = at_ends(rows.columns[data::kRankColumn]);
+  at::Tensor same = prompt.unsqueeze(1) == prompt.unsqueeze(0);                   // [A, A]
+  at::Tensor better = same & (rank.unsqueeze(1) < rank.unsqueeze(0));             // [A, A]
+  at::Tensor of_prompt = same.to(at::kDouble).mv(better.sum(1).to(at::kDouble));  // [A] pairs of its prompt
+  at::Tensor winner, loser;
+  {
+    std::vector<at::Tensor> places = better.nonzero_numpy();  // [P], [P]
+    winner = places[0];
+    loser = places[1];
+  }
+  pairs.gaps = pairs.scores.index_select(0, winner) - pairs.scores.index_select(0, loser);
+  pairs.margins = at_ends(rows.columns[data::kMarginColumn]).index_select(0, winner);
+  pairs.shares = of_prompt.index_select(0, winner).reciprocal();
+  // Each prompt's shares add up to 1 but for rounding.
+  pairs.prompts = pairs.shares.sum().round();
+  return pairs;
+}
+
+trainer::LossFunction pairwise_loss() {
+  return [](const trainer::Transformer& model, const at::Tensor& hidden, const trainer::Rows& rows) {
+    Pairs pairs = pairs_of(model.values(hidden), rows);
+    at::Tensor losses = at::log_sigmoid(pairs.gaps - pairs.margins).neg();  // [P]
+    return trainer::LossSum{(losses * pairs.shares.to(losses.scalar_type())).sum(), pairs.prompts};
+  };
+}
+
+trainer::LossFunction score_sum() {
+  return [](const trainer::Transformer& model, const at::Tensor& hidden, const trainer::Rows& rows) {
+    Pairs pairs = pairs_of(model.values(hidden), rows);
+    return trainer::LossSum{pairs.scores.sum(), rows.loss_mask.sum(at::kDouble)};
+  };
+}
+
+}  // namespace sextant::rlhf

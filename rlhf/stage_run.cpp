@@ -1,0 +1,66 @@
+#include "rlhf/stage_run.h"
+
+#include <fstream>
+
+#include "parallel/base/error.h"
+#include "rlhf/reward.pb.h"
+#include "rlhf/supervised.pb.h"
+#include "trainer/config/load.h"
+#include "trainer/config/yaml.h"
+
+namespace sextant::rlhf {
+namespace {
+
+namespace pb = google::protobuf;
+
+constexpr size_t kMostBytes = size_t{256} << 10;  // as load_config has it
+
+}  // namespace
+
+trainer::Run base_of(const pb::Message& stage) {
+  trainer::Run base;
+  expect(base.ParseFromString(stage.SerializeAsString()), "a stage's first fields are a run's");
+  base.DiscardUnknownFields();
+  return base;
+}
+
+void set_base(const trainer::Run& base, pb::Message& stage) {
+  for (int i = 0; i < trainer::Run::descriptor()->field_count(); ++i) {
+    const pb::FieldDescriptor* shared =
+        stage.GetDescriptor()->FindFieldByNumber(trainer::Run::descriptor()->field(i)->number());
+    stage.GetReflection()->ClearField(&stage, shared);
+  }
+  expect(stage.MergeFromString(base.SerializeAsString()), "a run's fields are a stage's first");
+}
+
+void load_stage(const std::filesystem::path& file, const std::vector<std::string>& overrides,
+                pb::Message& stage, trainer::Origins* origins) {
+  trainer::load_config(file, overrides, stage, origins);
+  trainer::Run base = base_of(stage);
+  if (base.run().has_folder()) return;
+  base.mutable_run()->set_folder("runs/" + file.stem().string());
+  set_base(base, stage);
+}
+
+std::vector<const pb::Descriptor*> stages() {
+  return {SupervisedRun::descriptor(), RewardRun::descriptor()};
+}
+
+const pb::Descriptor& kind_of_file(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string text(kMostBytes, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(stream.gcount()));
+  std::vector<trainer::Complaint> ignored;
+  trainer::YamlNode root = trainer::parse_yaml(text, file.string(), ignored);
+  for (const pb::Descriptor* stage : stages()) {
+    // The stage's last section is its own; chat is shared by several.
+    const std::string& own = stage->field(stage->field_count() - 1)->name();
+    for (const trainer::YamlNode& section : root.children) {
+      if (section.key == own) return *stage;
+    }
+  }
+  return *trainer::Run::descriptor();
+}
+
+}  // namespace sextant::rlhf
