@@ -1,0 +1,106 @@
+"""Makes alignment.json: pieces of PPO from their definitions, in mpmath with 60 digits, sharing nothing with ours.
+
+Derivatives are central differences with a step of 1e-20, exact beyond what fp64 can show.
+"""
+
+import json
+import pathlib
+import random
+
+import mpmath
+from mpmath import exp, log, mpf, sqrt
+
+mpmath.mp.dps = 60
+draw = random.Random(7)
+
+
+def numbers(count, scale=1.0):
+    return [draw.uniform(-scale, scale) for _ in range(count)]
+
+
+def stored(values):
+    return [float(x) for x in values]
+
+
+def mean(values):
+    return sum(map(mpf, values)) / len(values)
+
+
+def slope(function, x):
+    step = mpf(10) ** -20
+    return (function(mpf(x) + step) - function(mpf(x) - step)) / (2 * step)
+
+
+def gae_case(length, gamma, lam):
+    """Equation 16 as a double sum, not as a recursion."""
+    rewards, values = numbers(length), numbers(length)
+    after = values[1:] + [0.0]
+    deltas = [mpf(r) + mpf(gamma) * n - v for r, v, n in zip(rewards, values, after)]
+    advantages = [sum((mpf(gamma) * mpf(lam)) ** k * deltas[t + k] for k in range(length - t)) for t in range(length)]
+    return {"rewards": rewards, "values": values, "gamma": gamma, "lambda": lam, "advantages": stored(advantages)}
+
+
+def group_case(group, groups):
+    scores, relative, left_out = numbers(group * groups, 3), [], []
+    for begin in range(0, len(scores), group):
+        row = scores[begin:begin + group]
+        deviation = sqrt(sum((mpf(x) - mean(row)) ** 2 for x in row) / (group - 1))
+        relative += [(mpf(x) - mean(row)) / (deviation + mpf("1e-4")) for x in row]
+        left_out += [mpf(row[i]) - mean(row[:i] + row[i + 1:]) for i in range(group)]
+    return {"scores": scores, "group": group, "relative": stored(relative), "leave_one_out": stored(left_out)}
+
+
+def divergence_case():
+    """The estimators on every token of a small vocabulary, and the divergence that k1 and k3 have as their mean."""
+    def probabilities():
+        weights = [exp(x) for x in numbers(6, 2)]
+        return [w / sum(weights) for w in weights]
+    policy, reference = probabilities(), probabilities()
+    ratios = [log(p / q) for p, q in zip(policy, reference)]
+    return {"probabilities": stored(policy), "log_ratios": stored(ratios),
+            "k2": stored(x * x / 2 for x in ratios), "k3": stored(q / p - 1 - log(q / p) for p, q in zip(policy, reference)),
+            "kl": float(sum(p * log(p / q) for p, q in zip(policy, reference)))}
+
+
+def whitening_case(count):
+    x = numbers(count, 5)
+    variance = mean([(mpf(v) - mean(x)) ** 2 for v in x])
+    white = [(mpf(v) - mean(x)) / sqrt(variance + mpf("1e-8")) for v in x]
+    return {"numbers": x, "taken": stored(white), "kept": stored(v + mean(x) for v in white)}
+
+
+def policy_case(count, clip):
+    now, before, advantages = numbers(count), numbers(count), numbers(count, 2)
+    def loss(i):
+        def of(x):
+            ratio, a = exp(x - mpf(before[i])), mpf(advantages[i])
+            return -min(a * ratio, a * min(max(ratio, 1 - mpf(clip)), 1 + mpf(clip)))
+        return of
+    return {"now": now, "before": before, "advantages": advantages, "clip": clip,
+            "losses": stored(loss(i)(mpf(now[i])) for i in range(count)),
+            "slopes": stored(slope(loss(i), now[i]) for i in range(count))}
+
+
+def value_case(count, clip):
+    values, before, returns = numbers(count), numbers(count), numbers(count)
+    def loss(i):
+        def of(x):
+            near = mpf(before[i]) + min(max(x - mpf(before[i]), -mpf(clip)), mpf(clip))
+            return max((x - mpf(returns[i])) ** 2, (near - mpf(returns[i])) ** 2) / 2
+        return of
+    return {"values": values, "before": before, "returns": returns, "clip": clip,
+            "losses": stored(loss(i)(mpf(values[i])) for i in range(count)),
+            "slopes": stored(slope(loss(i), values[i]) for i in range(count))}
+
+
+golden = {
+    "made_by": "make_alignment.py, mpmath " + mpmath.__version__,
+    "advantages": [gae_case(1, 1, 0.95), gae_case(7, 1, 0.95), gae_case(9, 0.9, 0.8), gae_case(5, 0.99, 0),
+                   gae_case(5, 1, 1)],
+    "groups": [group_case(2, 3), group_case(4, 2)],
+    "divergence": divergence_case(),
+    "whitening": whitening_case(11),
+    "policy": policy_case(24, 0.2),
+    "value": value_case(24, 0.2),
+}
+(pathlib.Path(__file__).parent / "alignment.json").write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
