@@ -11,9 +11,10 @@ launch/quickstart.sh
   3. pretrains a small Llama on two ranks, stops half-way and goes on from the checkpoint
   4. fine-tunes it on conversations of prompts/: to answer, and to refuse what it should
   5. trains a reward model over it on comparisons of answers
-  6. shows what the models write and how well answers are told apart, and where everything is
+  6. trains it further by that and by a rubric, with PPO
+  7. shows what the models write, how well answers are told apart and what PPO changed, and where everything is
 
-About twenty minutes on two cores the first time. Everything goes to runs/quickstart; remove that folder to begin
+About twenty-five minutes on two cores the first time. Everything goes to runs/quickstart; remove that folder to begin
 anew. The text is the GNU Collaborative International Dictionary of English, which Debian ships as dict-gcide (GPL).
 
   QUICKSTART_TEXT       another text instead, plain or gzip, its documents beginning in the first column
@@ -71,10 +72,10 @@ for line in lines:
 PYTHON
 }
 
-say "1 of 6: set-up and build"
+say "1 of 7: set-up and build"
 bash launch/setup.sh
 
-say "2 of 6: tokenizer and token shards from $text"
+say "2 of 7: tokenizer and token shards from $text"
 [[ -r $text ]] || { echo "the text $text is not there; apt-get install dict-gcide, or set QUICKSTART_TEXT" >&2; exit 1; }
 mkdir -p "$work"
 # A dictionary entry begins in the first column; each becomes a document.
@@ -91,7 +92,7 @@ else
     --output "$work/gcide" "$text"
 fi
 
-say "3 of 6: pretraining on two ranks"
+say "3 of 7: pretraining on two ranks"
 last=$(last_step "$config")
 reached=$(trained_to pretrain)
 if ((reached < halfway)); then
@@ -105,13 +106,16 @@ else
   echo "$work/pretrain has reached step $last"
 fi
 
-say "4 of 6: fine-tuning on conversations"
+say "4 of 7: fine-tuning on conversations"
 align sft
 
-say "5 of 6: a reward model"
+say "5 of 7: a reward model"
 align reward
 
-say "6 of 6: what came of it"
+say "6 of 7: PPO, by the rubric and the reward model"
+align ppo
+
+say "7 of 7: what came of it"
 echo "Before training (prompt|what the model went on with):"
 sample pretrain first
 echo "After $last steps:"
@@ -133,10 +137,21 @@ print("Held-out conversations: loss %.3f -> %.3f" % (held_out[0], held_out[-1]))
 report = [line for line in read("reward") if "accuracy" in line][-1]
 print("Reward model: takes the better answer in %.1f %% of %d held-out pairs; calibration error %.3f" % (
     100 * report["accuracy"], report["pairs"], report["calibration_error"]))
+ppo = read("ppo")
+fifth = max(1, len(ppo) // 5)
+mean = lambda lines, name: sum(line[name] for line in lines) / len(lines)
+print("PPO: reward %.3f -> %.3f (means of the first and last fifth of %d steps), KL to the start %.2f nats an answer" % (
+    mean(ppo[:fifth], "reward"), mean(ppo[-fifth:], "reward"), len(ppo), mean(ppo[-fifth:], "kl")))
+PYTHON
+echo "After PPO (question|answer):"
+/usr/bin/python3 - "$work/ppo/samples.jsonl" <<'PYTHON'
+import json, sys
+for line in [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")][-3:]:
+    print("    %s|%s" % (line["prompt"], line["text"].strip().replace("\n", "\n    ")))
 PYTHON
 cat <<TEXT
 
-The run folders are $work/{pretrain,sft,reward}: metrics.jsonl, checkpoints, samples.jsonl, TensorBoard's events,
+The run folders are $work/{pretrain,sft,reward,ppo}: metrics.jsonl, checkpoints, samples.jsonl, TensorBoard's events,
 config.yaml.
 Try next:
   $sextant generate --checkpoint $work/pretrain --prompt "A musical" --tokens 60

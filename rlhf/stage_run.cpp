@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "parallel/base/error.h"
+#include "rlhf/ppo.pb.h"
 #include "rlhf/reward.pb.h"
 #include "rlhf/supervised.pb.h"
 #include "trainer/config/load.h"
@@ -43,7 +44,7 @@ void load_stage(const std::filesystem::path& file, const std::vector<std::string
 }
 
 std::vector<const pb::Descriptor*> stages() {
-  return {SupervisedRun::descriptor(), RewardRun::descriptor()};
+  return {SupervisedRun::descriptor(), RewardRun::descriptor(), PpoRun::descriptor()};
 }
 
 const pb::Descriptor& kind_of_file(const std::filesystem::path& file) {

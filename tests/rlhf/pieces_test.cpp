@@ -31,7 +31,9 @@ void expect_near(const at::Tensor& a, const golden::Json& b) {
 }
 
 TEST(Advantages, AreTheDoubleSums) {
-  for (const golden::Json& example : golden::load("alignment.json")["advantages"]) {
+  golden::Json examples = golden::load("alignment.json")["advantages"];
+  EXPECT_EQ(examples.size(), 5u);
+  for (const golden::Json& example : examples) {
     auto values = numbers(example["values"]);
     Advantages found =
         generalised_advantages(numbers(example["rewards"]), values, example["gamma"], example["lambda"]);
@@ -49,7 +51,9 @@ TEST(Advantages, ByHand) {
 }
 
 TEST(Advantages, OfGroups) {
-  for (const golden::Json& example : golden::load("alignment.json")["groups"]) {
+  golden::Json examples = golden::load("alignment.json")["groups"];
+  EXPECT_EQ(examples.size(), 2u);
+  for (const golden::Json& example : examples) {
     auto scores = numbers(example["scores"]);
     expect_near(group_relative_advantages(scores, example["group"]), numbers(example["relative"]));
     expect_near(leave_one_out_advantages(scores, example["group"]), numbers(example["leave_one_out"]));

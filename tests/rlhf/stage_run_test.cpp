@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "rlhf/ppo.pb.h"
 #include "rlhf/reward.pb.h"
 #include "rlhf/supervised.pb.h"
 #include "tests/harness/checkout.h"
@@ -57,6 +58,7 @@ TEST(StageRun, FilesAreKnownByTheirSections) {
   fs::path configs = harness::checkout() / "configs";
   EXPECT_EQ(&kind_of_file(configs / "pretrain/quickstart.yaml"), trainer::Run::descriptor());
   EXPECT_EQ(&kind_of_file(configs / "rlhf/quickstart_sft.yaml"), SupervisedRun::descriptor());
+  EXPECT_EQ(&kind_of_file(configs / "rlhf/quickstart_ppo.yaml"), PpoRun::descriptor());
   EXPECT_EQ(&kind_of_file(configs / "rlhf/quickstart_reward.yaml"), RewardRun::descriptor());
 }
 

@@ -174,7 +174,7 @@ class Decoding {
     share_out(0, logits.size(0), 1, [&](int64_t first, int64_t last) {
       for (int64_t row = first; row < last; ++row) {
         auto index = static_cast<size_t>(row);
-        double uniform = key_.uniform(index, completions_[index].ids.size());
+        double uniform = key_.uniform(settings_.first_prompt + index, completions_[index].ids.size());
         chosen[index] = logits.scalar_type() == at::kDouble
                             ? trainer::choose(logits.data_ptr<double>() + row * vocabulary, vocabulary,
                                               settings_.sampling, uniform)

@@ -20,6 +20,7 @@ struct GenerationSettings {
   SamplingSettings sampling;
   int64_t tokens = 64;               // at most so many after each prompt; the model's context limits them too
   uint64_t seed = 0;                 // draw j of prompt i is a function of (seed, i, j)
+  uint64_t first_prompt = 0;         // what prompt 0 is called in draws: i runs from here
   std::vector<int32_t> stop_tokens;  // each ends a completion
 };
 

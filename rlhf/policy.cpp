@@ -1,0 +1,352 @@
+#include "rlhf/policy.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "data/permutation.h"
+#include "parallel/agreement.h"
+#include "parallel/base/seed.h"
+#include "rlhf/advantage.h"
+#include "rlhf/episode_rows.h"
+#include "rlhf/model_scores.h"
+#include "rlhf/policy_counters.h"
+#include "rlhf/ppo_losses.h"
+#include "rlhf/rewards.h"
+#include "rlhf/rollout.h"
+#include "rlhf/startup_checks.h"
+#include "rlhf/step_summary.h"
+#include "rlhf/whitening.h"
+#include "trainer/metrics/device_memory.h"
+#include "trainer/state.h"
+
+namespace sextant::rlhf {
+namespace {
+
+std::vector<const Episode*> pointers(const std::vector<Episode>& episodes) {
+  std::vector<const Episode*> all;
+  for (const Episode& episode : episodes) all.push_back(&episode);
+  return all;
+}
+
+// What the updates of a step did.
+struct Updates {
+  UpdateSums sums;  // over this rank, then over all
+  double loss = 0, grad_norm = 0, value_grad_norm = 0, learning_rate = 0;
+  int64_t count = 0;
+};
+
+// Seconds of a step by phase.
+struct Phases {
+  double rollout = 0, rewards = 0, comparison = 0, updates = 0;
+};
+
+class PolicyLoop {
+ public:
+  PolicyLoop(PolicyTraining& training, Step start)
+      : run_(training),
+        settings_(training.settings.ppo()),
+        common_(training.config.run()),
+        step_(start),
+        last_(common_.has_stop_at() ? std::min(common_.stop_at(), common_.steps()) : common_.steps()) {}
+
+  trainer::Outcome operator()() {
+    bool stop = false;
+    while (step_ < last_ && !stop) {
+      double before = trainer::steady_seconds();
+      phases_ = Phases();
+      std::vector<Episode> episodes = experience();
+      if (step_.value() == 0) check_episodes(episodes);
+      Updates updates = update(episodes);
+      run_.average.update();
+      double kl = mean_divergence(episodes);
+      run_.kl.update(kl, static_cast<int64_t>(episodes.size()));
+      ++step_;
+      run_.checkpoints.poll();
+      stop = agreed_stop();
+      bool end = step_ == last_ || stop;
+      record(episodes, updates, trainer::steady_seconds() - before, end);
+      save(end, stop);
+    }
+    run_.checkpoints.finish();
+    if (run_.log != nullptr) run_.log->finish();
+    return stop && step_ < last_ ? trainer::Outcome::kStopped : trainer::Outcome::kFinished;
+  }
+
+ private:
+  bool agreed_stop() {
+    return parallel::reduce_numbers(run_.world, {run_.stop_requested() ? 1.0 : 0.0},
+                                    parallel::Reduce::kMax)[0] > 0;
+  }
+
+  parallel::Group& data() { return run_.policy.mesh().data(); }
+
+  // Answers of the step, drawn and scored by the rank whose share they are, and told to all: they are small
+  // beside the models, and every layout goes on from the same ones.
+  std::vector<Episode> experience() {
+    int64_t share = settings_.episodes() / data().size();
+    double begin = trainer::steady_seconds();
+    std::vector<Episode> mine =
+        draw_episodes(run_.policy.passes(), settings_, common_.seed(), run_.prompts, run_.form,
+                      run_.tokenizer, {step_.value(), data().rank().value() * share, share});
+    double drawn = trainer::steady_seconds();
+    score(mine);
+    double scored = trainer::steady_seconds();
+    compare(mine);
+    phases_.rollout = drawn - begin;
+    phases_.rewards = scored - drawn;
+    phases_.comparison = trainer::steady_seconds() - scored;
+    std::vector<Episode> all = gathered(mine);
+    estimate(all);
+    return all;
+  }
+
+  ScoringSettings scoring() const {
+    return {common_.micro_batch(), run_.config.numerics().loss_chunk(), settings_.temperature()};
+  }
+
+  void score(std::vector<Episode>& mine) {
+    std::vector<double> ends;
+    if (run_.reward_model != nullptr) ends = end_scores(*run_.reward_model, pointers(mine), scoring());
+    double cap = run_.rubric == nullptr ? 0 : run_.rubric->rubric().cap();
+    parallel::together(run_.world, [&] {
+      for (size_t i = 0; i < mine.size(); ++i) {
+        if (run_.rubric != nullptr) run_.rubric->score(mine[i]);
+        std::optional<double> model;
+        if (!ends.empty()) model = ends[i];
+        compose_rewards(run_.settings.rewards(), cap, model, mine[i]);
+      }
+    });
+  }
+
+  // Log-probabilities of policy and reference and values, all by training's forward pass.
+  void compare(std::vector<Episode>& mine) {
+    auto now = answer_log_probabilities(run_.policy.model(), pointers(mine), scoring());
+    auto before = answer_log_probabilities(run_.reference, pointers(mine), scoring());
+    auto values = answer_values(run_.value.model(), pointers(mine), scoring());
+    for (size_t i = 0; i < mine.size(); ++i) {
+      Episode& episode = mine[i];
+      double gap = 0;
+      for (int t = 0; t < episode.response_size(); ++t)
+        gap = std::max(gap, std::abs(episode.log_probabilities(t) - now[i][static_cast<size_t>(t)]));
+      episode.set_sampling_gap(gap);
+      episode.mutable_log_probabilities()->Assign(now[i].begin(), now[i].end());
+      episode.mutable_reference_log_probabilities()->Assign(before[i].begin(), before[i].end());
+      episode.mutable_values()->Assign(values[i].begin(), values[i].end());
+    }
+  }
+
+  std::vector<Episode> gathered(const std::vector<Episode>& mine) {
+    std::string bytes;
+    for (const Episode& episode : mine) {
+      std::string one = episode.SerializeAsString();
+      bytes += fmt::format("{:016x}", one.size()) + one;
+    }
+    std::vector<Episode> all;
+    for (const std::string& part : parallel::gather_bytes(data(), bytes)) {
+      for (size_t at = 0; at < part.size();) {
+        size_t size = std::stoull(part.substr(at, 16), nullptr, 16);
+        Episode& episode = all.emplace_back();
+        expect(episode.ParseFromString(part.substr(at + 16, size)), "episodes arrive whole");
+        at += 16 + size;
+      }
+    }
+    return all;
+  }
+
+  // Rewards by token, advantages and returns; the advantages of a step are whitened together.
+  void estimate(std::vector<Episode>& all) {
+    std::vector<double> advantages;
+    for (Episode& episode : all) {
+      auto length = static_cast<size_t>(episode.response_size());
+      std::vector<double> rewards(length);
+      for (size_t t = 0; t < length; ++t) {
+        auto i = static_cast<int>(t);
+        rewards[t] = -run_.kl.coefficient() *
+                     divergence(settings_.kl().estimator(),
+                                episode.log_probabilities(i) - episode.reference_log_probabilities(i));
+      }
+      rewards[length - 1] += episode.score();
+      std::vector<double> values(episode.values().begin(), episode.values().end());
+      Advantages found = generalised_advantages(rewards, values, settings_.gamma(), settings_.lambda());
+      episode.mutable_returns()->Assign(found.returns.begin(), found.returns.end());
+      advantages.insert(advantages.end(), found.advantages.begin(), found.advantages.end());
+    }
+    if (settings_.whiten_advantages()) whiten(advantages, Mean::kTaken);
+    auto next = advantages.begin();
+    for (Episode& episode : all) {
+      episode.mutable_advantages()->Assign(next, next + episode.response_size());
+      next += episode.response_size();
+    }
+  }
+
+  void check_episodes(const std::vector<Episode>& episodes) {
+    parallel::alike([&] {
+      for (const std::string& line :
+           check_first_episodes(episodes, run_.config.numerics().compute(), settings_.temperature()))
+        tell(line);
+    });
+  }
+
+  void tell(const std::string& line) {
+    if (run_.log != nullptr) run_.log->note(line);
+  }
+
+  Updates update(const std::vector<Episode>& episodes) {
+    double begin = trainer::steady_seconds();
+    Updates updates;
+    int64_t batches = settings_.episodes() / common_.global_batch();
+    for (int64_t epoch = 0; epoch < settings_.epochs(); ++epoch) {
+      RandomKey key(common_.seed(), "ppo minibatches");
+      data::Permutation order(settings_.episodes(), key,
+                              static_cast<uint64_t>(step_.value() * settings_.epochs() + epoch));
+      for (int64_t batch = 0; batch < batches; ++batch) {
+        std::vector<const Episode*> together;
+        for (int64_t i = 0; i < common_.global_batch(); ++i)
+          together.push_back(&episodes[static_cast<size_t>(order(batch * common_.global_batch() + i))]);
+        one_update(together, updates);
+        if (step_.value() == 0 && updates.count == 1) check_update(updates, together);
+      }
+    }
+    phases_.updates = trainer::steady_seconds() - begin;
+    return updates;
+  }
+
+  // Policy and value model learn from the same episodes, of which this rank takes its slice.
+  void one_update(const std::vector<const Episode*>& together, Updates& updates) {
+    int64_t share = common_.global_batch() / data().size(), first = data().rank().value() * share;
+    std::vector<const Episode*> mine(together.begin() + first, together.begin() + first + share);
+    bool mixed = run_.pretraining != nullptr;
+    int64_t time = mixed ? run_.config.model().context() : row_time(together, run_.policy.model());
+    data::Batch batch = episode_rows(mine, time), more;
+    double weight = 0;
+    int64_t updates_before =
+        (step_.value() * settings_.epochs()) * (settings_.episodes() / common_.global_batch());
+    if (mixed) {
+      more = run_.pretraining->batch(updates_before + updates.count);
+      weight = mixing_weight(together, more);
+    }
+    UpdateSums sums;
+    data::Batch all = batch;
+    if (mixed) append_rows(all, more, weight);
+    trainer::StepReport report =
+        run_.policy.step().run(step_, all, common_.micro_batch(),
+                               policy_loss(settings_, run_.config.numerics().loss_chunk(), sums), breakdown_);
+    run_.guard.observe(Step(step_.value() + 1), report.finite, report.loss, report.grad_norm);
+    trainer::StepReport value =
+        run_.value.step().run(step_, batch, common_.micro_batch(), value_loss(settings_), breakdown_);
+    run_.guard.observe(Step(step_.value() + 1), value.finite, value.loss, value.grad_norm);
+    auto added = parallel::reduce_numbers(data(), {sums.tokens, sums.clipped});
+    double furthest = parallel::reduce_numbers(data(), {sums.furthest}, parallel::Reduce::kMax)[0];
+    updates.sums.tokens += added[0];
+    updates.sums.clipped += added[1];
+    updates.sums.furthest = std::max(updates.sums.furthest, furthest);
+    updates.sums.value_loss += value.loss * value.count;
+    updates.loss += report.loss;
+    updates.grad_norm += report.grad_norm;
+    updates.value_grad_norm += value.grad_norm;
+    updates.learning_rate = report.learning_rate;
+    ++updates.count;
+  }
+
+  // A pretraining token's weight where losses are divided by the answers' tokens: coefficient over their
+  // mean.
+  double mixing_weight(const std::vector<const Episode*>& together, const data::Batch& more) {
+    double answers = 0, tokens = 0;
+    for (const Episode* episode : together) answers += episode->response_size();
+    for (float counts : more.loss_mask) tokens += static_cast<double>(counts);
+    tokens = parallel::reduce_numbers(data(), {tokens})[0];
+    return settings_.pretraining().coefficient() * answers / std::max(1.0, tokens);
+  }
+
+  void check_update(const Updates& updates, const std::vector<const Episode*>& together) {
+    double squares = 0, tokens = 0;
+    for (const Episode* episode : together) {
+      for (double x : episode->returns()) squares += x * x;
+      tokens += episode->response_size();
+    }
+    parallel::alike([&] {
+      for (const std::string& line :
+           check_first_update(updates.sums, updates.sums.value_loss / updates.sums.tokens, squares / tokens,
+                              run_.config.numerics().compute()))
+        tell(line);
+    });
+  }
+
+  static double mean_divergence(const std::vector<Episode>& episodes) {
+    double kl = 0;
+    for (const Episode& episode : episodes)
+      kl += divergence_of(episode) / static_cast<double>(episodes.size());
+    return kl;
+  }
+
+  void record(const std::vector<Episode>& episodes, const Updates& updates, double seconds, bool end) {
+    double tokens = 0;
+    for (const Episode& episode : episodes) tokens += episode.response_size();
+    run_.tokens += static_cast<int64_t>(tokens);
+    bool due = end || step_.value() % common_.log_every() == 0;
+    auto count = static_cast<double>(updates.count);
+    trainer::StepMetrics metrics;
+    metrics.step = step_.value();
+    metrics.tokens = run_.tokens;
+    metrics.loss = updates.loss / count;
+    metrics.grad_norm = updates.grad_norm / count;
+    metrics.learning_rate = updates.learning_rate;
+    metrics.step_seconds = seconds;
+    metrics.tokens_per_second = tokens / seconds;
+    metrics.mfu = std::numeric_limits<double>::quiet_NaN();
+    metrics.skipped = run_.guard.in_a_row();
+    auto memory = static_cast<double>(trainer::device_memory(run_.policy.model().parameters().device()));
+    if (due) memory = parallel::reduce_numbers(run_.world, {memory}, parallel::Reduce::kMax)[0];
+    metrics.memory_bytes = static_cast<int64_t>(memory);
+    if (run_.log == nullptr) return;
+    metrics.extra = episode_scalars(episodes);
+    metrics.extra.emplace_back("clip_fraction", updates.sums.clipped / updates.sums.tokens);
+    metrics.extra.emplace_back("value_loss", updates.sums.value_loss / updates.sums.tokens);
+    metrics.extra.emplace_back("value_grad_norm", updates.value_grad_norm / count);
+    metrics.extra.emplace_back("kl_coefficient", run_.kl.coefficient());
+    metrics.extra.emplace_back("seconds_rollout", phases_.rollout);
+    metrics.extra.emplace_back("seconds_rewards", phases_.rewards);
+    metrics.extra.emplace_back("seconds_comparison", phases_.comparison);
+    metrics.extra.emplace_back("seconds_updates", phases_.updates);
+    run_.log->progress(metrics);
+    if (!due) return;
+    run_.log->record(metrics);
+    auto shown = std::min<int64_t>(settings_.logged_episodes(), static_cast<int64_t>(episodes.size()));
+    for (int64_t i = 0; i < shown; ++i)
+      run_.episodes_log->append(episode_line(step_.value(), episodes[static_cast<size_t>(i)]));
+  }
+
+  void save(bool end, bool stop) {
+    int64_t every = common_.checkpoint_every();
+    bool due = every > 0 ? end || step_.value() % every == 0 : stop;
+    if (!due) return;
+    if (run_.log != nullptr) run_.log->sync();
+    trainer::Manifest header = run_.identity;
+    header.set_step(step_.value());
+    header.set_tokens(run_.tokens);
+    header.set_samples(step_.value() * settings_.episodes());
+    *header.mutable_config() = run_.config;
+    trainer::record_counters(run_.policy.step(), run_.guard, header);
+    record_policy(run_.value.step(), run_.kl, header);
+    run_.checkpoints.begin(header, policy_state(run_.policy, run_.value, run_.average), run_.side_files);
+  }
+
+  PolicyTraining& run_;
+  const PpoSettings& settings_;
+  const trainer::RunSettings& common_;
+  Step step_, last_;
+  trainer::Breakdown breakdown_;
+  Phases phases_;
+};
+
+}  // namespace
+
+trainer::Outcome train_policy(PolicyTraining& training, Step start) {
+  return PolicyLoop(training, start)();
+}
+
+}  // namespace sextant::rlhf

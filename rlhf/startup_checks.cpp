@@ -1,0 +1,96 @@
+#include "rlhf/startup_checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "parallel/base/error.h"
+
+namespace sextant::rlhf {
+namespace {
+
+using trainer::NumericsSettings;
+
+// bf16 keeps 8 bits: log-probabilities of two shapes of one product differ in the last of them.
+double tolerance(NumericsSettings::Compute compute, double exact) {
+  return compute == NumericsSettings::bf16 ? 0.1 : exact;
+}
+
+}  // namespace
+
+void check_template(const data::ChatTemplate& form) {
+  data::Conversation asked{{data::Role::kUser, "What is this?"}};
+  data::Conversation answered = asked;
+  answered.push_back({data::Role::kAssistant, "A test."});
+  std::vector<int32_t> apart = form.prompt(asked), answer = form.answer("A test.");
+  apart.insert(apart.end(), answer.begin(), answer.end());
+  std::vector<int32_t> whole = form.render(answered).ids;
+  bool begins = whole.size() >= apart.size() && std::equal(apart.begin(), apart.end(), whole.begin());
+  require(begins,
+          "start-up check: a prompt and its answer are not the conversation that supervised fine-tuning "
+          "would see, so "
+          "that the policy is asked in another form than it learnt; set chat.template");
+}
+
+std::vector<std::string> check_first_episodes(const std::vector<Episode>& episodes,
+                                              NumericsSettings::Compute compute, double temperature) {
+  double kl = 0, gap = 0, mean = 0, spread = 0;
+  auto count = static_cast<double>(episodes.size());
+  bool ended = false;
+  for (const Episode& episode : episodes) {
+    for (int t = 0; t < episode.response_size(); ++t)
+      kl = std::max(kl, std::abs(episode.log_probabilities(t) - episode.reference_log_probabilities(t)));
+    gap = std::max(gap, episode.sampling_gap());
+    mean += episode.score() / count;
+    ended = ended || episode.ended();
+  }
+  for (const Episode& episode : episodes) spread = std::max(spread, std::abs(episode.score() - mean));
+  if (kl > tolerance(compute, 1e-5)) {
+    fail_input(fmt::format(
+        "start-up check: policy and reference differ by {:.3g} nats at a token before the first "
+        "update, so they are not the same model; is run.start_from the checkpoint that the run began "
+        "with?",
+        kl));
+  }
+  // Sampling gives log-probabilities at temperature 1 alone.
+  if (temperature == 1 && gap > tolerance(compute, 1e-3)) {
+    fail_input(fmt::format(
+        "start-up check: the log-probabilities of sampling and of training differ by {:.3g} nats at "
+        "a token; the answers are not drawn from the policy that is trained",
+        gap));
+  }
+  std::vector<std::string> told;
+  if (!ended) {
+    told.push_back(
+        fmt::format("start-up check: none of {} answers came to its end; raise ppo.response_tokens, or "
+                    "fine-tune with the same chat.template first",
+                    episodes.size()));
+  }
+  require(
+      spread > 0 || episodes.size() < 2,
+      fmt::format(
+          "start-up check: all {} answers of the first step have the score {:.3g}, and nothing can be learnt "
+          "from equal scores; change the rubric, or give rewards.model",
+          episodes.size(), mean));
+  return told;
+}
+
+std::vector<std::string> check_first_update(const UpdateSums& sums, double value_loss, double return_square,
+                                            NumericsSettings::Compute compute) {
+  if (!(sums.furthest <= tolerance(compute, 1e-5))) {
+    fail_input(
+        fmt::format("start-up check: a probability ratio is {:.3g} away from 1 before the first update; the "
+                    "policy's forward pass gives other numbers each time",
+                    sums.furthest));
+  }
+  // Values of size 1 are what a new head gives.
+  double sane = 100 * (return_square + 1);
+  if (std::isfinite(value_loss) && value_loss <= sane) return {};
+  return {fmt::format(
+      "start-up check: the value model's first loss is {:.3g} for returns of mean square {:.3g}; is "
+      "rewards.model of the same scale as the rewards?",
+      value_loss, return_square)};
+}
+
+}  // namespace sextant::rlhf
