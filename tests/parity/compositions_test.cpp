@@ -57,7 +57,7 @@ INSTANTIATE_TEST_SUITE_P(Drawn, Compositions, testing::ValuesIn(draw_layouts(kLa
 TEST(DrawnLayouts, CoverEveryPairOfChoices) {
   auto layouts = draw_layouts(kLayouts);
   EXPECT_GE(layouts.size(), kLayouts);
-  EXPECT_EQ(pairs_missed(layouts), 0u);
+  EXPECT_EQ(pairs_missed(kLayouts), 0u);
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 #include "tests/parity/drawn_layouts.h"
 
 #include <algorithm>
-#include <set>
+#include <stdexcept>
 
 namespace sextant::parity {
 namespace {
 
-using Choice = std::pair<std::string, std::string>;
-using Pair = std::pair<Choice, Choice>;
+// A layout as the number of its choice on each axis.
+using Digits = std::vector<uint8_t>;
 
 const std::vector<std::pair<std::string, std::vector<std::string>>>& axes() {
   static const std::vector<std::pair<std::string, std::vector<std::string>>> all = {
@@ -28,58 +28,109 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& axes() {
   return all;
 }
 
-int64_t number(const DrawnLayout& layout, const std::string& key) {
-  return std::stoll(layout.choices.at(key));
+// The digit's place of an axis.
+size_t axis(const std::string& key) {
+  for (size_t i = 0; i < axes().size(); ++i) {
+    if (axes()[i].first == key) return i;
+  }
+  throw std::logic_error("no axis " + key);
+}
+
+const std::string& choice(const Digits& digits, size_t axis) {
+  return axes()[axis].second[digits[axis]];
 }
 
 // What the rules of the configuration would refuse, and choices that would mean nothing.
-bool can_stand(DrawnLayout& layout) {
-  int64_t data = number(layout, "parallel.data"), tensor = number(layout, "parallel.tensor");
-  int64_t pipeline = number(layout, "parallel.pipeline"), context = number(layout, "parallel.context");
-  layout.ranks = data * tensor * pipeline * context;
-  const std::string& schedule = layout.choices.at("parallel.schedule");
-  if (layout.ranks > 8) return false;
-  if (number(layout, "parallel.zero_stage") > 0 && data == 1) return false;
-  int64_t expert = number(layout, "parallel.expert");
-  bool reproducible = layout.choices.at("numerics.reduction") == "reproducible";
+bool can_stand(const Digits& digits) {
+  static const size_t kData = axis("parallel.data"), kTensor = axis("parallel.tensor"),
+                      kPipeline = axis("parallel.pipeline"), kContext = axis("parallel.context"),
+                      kExpert = axis("parallel.expert"), kZero = axis("parallel.zero_stage"),
+                      kSchedule = axis("parallel.schedule"), kKind = axis("parallel.context_kind"),
+                      kReduction = axis("numerics.reduction"), kMicro = axis("run.micro_batch"),
+                      kModel = axis("model");
+  auto number = [&](size_t of) { return choice(digits, of)[0] - '0'; };  // all of one digit
+  int data = number(kData), pipeline = number(kPipeline), context = number(kContext);
+  if (data * number(kTensor) * pipeline * context > 8) return false;
+  if (number(kZero) > 0 && data == 1) return false;
+  int expert = number(kExpert);
   if (data % expert != 0) return false;
-  if (expert > 1 && (layout.choices.at("model") != "moe" || reproducible)) return false;
+  bool reproducible = choice(digits, kReduction) == "reproducible";
+  if (expert > 1 && (choice(digits, kModel) != "moe" || reproducible)) return false;
+  const std::string& schedule = choice(digits, kSchedule);
   if (pipeline == 1 && schedule != "1f1b") return false;
-  if (context == 1 && layout.choices.at("parallel.context_kind") != "ring") return false;
+  if (context == 1 && choice(digits, kKind) != "ring") return false;
   bool two_chunks = schedule == "interleaved" || schedule == "zero_bubble_v";
   if (two_chunks && pipeline == 4) return false;  // four layers
-  int64_t microbatches = 8 / data / number(layout, "run.micro_batch");
+  int microbatches = 8 / data / number(kMicro);
   return microbatches >= 1 && (schedule != "interleaved" || microbatches % pipeline == 0);
 }
 
-std::vector<Pair> pairs_of(const DrawnLayout& layout) {
-  std::vector<Pair> pairs;
-  for (auto a = layout.choices.begin(); a != layout.choices.end(); ++a) {
-    for (auto b = std::next(a); b != layout.choices.end(); ++b) pairs.push_back({*a, *b});
-  }
-  return pairs;
-}
-
 // Every layout that can stand, by counting through all choices.
-std::vector<DrawnLayout> all_layouts() {
-  std::vector<DrawnLayout> found;
-  std::vector<size_t> digits(axes().size(), 0);
-  while (true) {
-    DrawnLayout layout;
-    for (size_t i = 0; i < digits.size(); ++i) layout.choices[axes()[i].first] = axes()[i].second[digits[i]];
-    if (can_stand(layout)) found.push_back(layout);
-    size_t i = 0;
-    while (i < digits.size() && ++digits[i] == axes()[i].second.size()) digits[i++] = 0;
-    if (i == digits.size()) return found;
+const std::vector<Digits>& all_layouts() {
+  static const std::vector<Digits> all = [] {
+    std::vector<Digits> found;
+    Digits digits(axes().size(), 0);
+    while (true) {
+      if (can_stand(digits)) found.push_back(digits);
+      size_t i = 0;
+      while (i < digits.size() && ++digits[i] == axes()[i].second.size()) digits[i++] = 0;
+      if (i == digits.size()) return found;
+    }
+  }();
+  return all;
+}
+
+// Two choices of one layout, as a number.
+template <class Visit>
+void each_pair(const Digits& digits, Visit visit) {
+  for (size_t a = 0; a < digits.size(); ++a) {
+    for (size_t b = a + 1; b < digits.size(); ++b) {
+      visit(((a * 16 + digits[a]) * 16 + b) * 16 + digits[b]);
+    }
   }
 }
 
-std::set<Pair> all_pairs(const std::vector<DrawnLayout>& layouts) {
-  std::set<Pair> pairs;
-  for (const DrawnLayout& layout : layouts) {
-    for (const Pair& pair : pairs_of(layout)) pairs.insert(pair);
-  }
+// Which pairs stand in one of the layouts.
+std::vector<bool> pairs_in(const std::vector<Digits>& layouts) {
+  std::vector<bool> pairs(16 * 16 * 16 * 16);
+  for (const Digits& digits : layouts) each_pair(digits, [&](size_t pair) { pairs[pair] = true; });
   return pairs;
+}
+
+int64_t count(const std::vector<bool>& pairs) {
+  return std::ranges::count(pairs, true);
+}
+
+std::vector<Digits> draw(size_t least) {
+  const std::vector<Digits>& all = all_layouts();
+  std::vector<Digits> drawn;
+  std::vector<bool> missing = pairs_in(all);
+  // Of a few candidates, the one that brings the most new pairs; a fixed stride goes through all of them.
+  constexpr size_t kCandidates = 400, kStride = 7919;
+  size_t next = 0;
+  for (int64_t left = count(missing); left > 0 || drawn.size() < least; left = count(missing)) {
+    const Digits* best = nullptr;
+    int64_t most = -1;
+    size_t tried = left == 0 ? 1 : left < 20 ? all.size() : kCandidates;
+    for (size_t i = 0; i < tried; ++i) {
+      const Digits& candidate = all[next = (next + kStride) % all.size()];
+      int64_t brings = 0;
+      each_pair(candidate, [&](size_t pair) { brings += missing[pair] ? 1 : 0; });
+      if (brings > most) most = brings, best = &candidate;
+    }
+    drawn.push_back(*best);
+    each_pair(*best, [&](size_t pair) { missing[pair] = false; });
+  }
+  return drawn;
+}
+
+DrawnLayout layout_of(const Digits& digits) {
+  DrawnLayout layout;
+  for (size_t i = 0; i < digits.size(); ++i) layout.choices[axes()[i].first] = choice(digits, i);
+  for (const char* key : {"parallel.data", "parallel.tensor", "parallel.pipeline", "parallel.context"}) {
+    layout.ranks *= std::stoll(layout.choices.at(key));
+  }
+  return layout;
 }
 
 }  // namespace
@@ -103,31 +154,13 @@ std::vector<std::string> DrawnLayout::overrides() const {
 }
 
 std::vector<DrawnLayout> draw_layouts(size_t least) {
-  std::vector<DrawnLayout> all = all_layouts(), drawn;
-  std::set<Pair> missing = all_pairs(all);
-  // Of a few candidates, the one that brings the most new pairs; a fixed stride goes through all of them.
-  constexpr size_t kCandidates = 400, kStride = 7919;
-  size_t next = 0;
-  auto new_pairs = [&](const DrawnLayout& layout) {
-    auto pairs = pairs_of(layout);
-    return std::ranges::count_if(pairs, [&](const Pair& pair) { return missing.contains(pair); });
-  };
-  while (!missing.empty() || drawn.size() < least) {
-    const DrawnLayout* best = nullptr;
-    int64_t most = -1;
-    size_t tried = missing.empty() ? 1 : missing.size() < 20 ? all.size() : kCandidates;
-    for (size_t i = 0; i < tried; ++i) {
-      const DrawnLayout& candidate = all[next = (next + kStride) % all.size()];
-      if (int64_t count = new_pairs(candidate); count > most) most = count, best = &candidate;
-    }
-    drawn.push_back(*best);
-    for (const Pair& pair : pairs_of(*best)) missing.erase(pair);
-  }
-  return drawn;
+  std::vector<DrawnLayout> layouts;
+  for (const Digits& digits : draw(least)) layouts.push_back(layout_of(digits));
+  return layouts;
 }
 
-size_t pairs_missed(const std::vector<DrawnLayout>& layouts) {
-  return all_pairs(all_layouts()).size() - all_pairs(layouts).size();
+size_t pairs_missed(size_t least) {
+  return static_cast<size_t>(count(pairs_in(all_layouts())) - count(pairs_in(draw(least))));
 }
 
 }  // namespace sextant::parity

@@ -22,7 +22,7 @@ struct DrawnLayout {
 // At least `least` layouts of at most 8 ranks; the same ones every time.
 std::vector<DrawnLayout> draw_layouts(size_t least);
 
-// How many pairs of choices that can stand together the layouts miss: 0.
-size_t pairs_missed(const std::vector<DrawnLayout>& layouts);
+// How many pairs of choices that can stand together these layouts miss: 0.
+size_t pairs_missed(size_t least);
 
 }  // namespace sextant::parity
