@@ -39,7 +39,7 @@ void check_sums(const SumRules& rules) {
       loss.backward();
     }
     bool each = rules.memory == GradientMemory::kOwned;
-    int64_t under_backward = n == 1 ? 0 : (each ? 2 * buckets : (step == 0 ? 0 : buckets));
+    int64_t under_backward = n == 1 ? 0 : each ? 2 * buckets : buckets;
     EXPECT_EQ(reducer.started(), under_backward) << "step " << step;
     reducer.finish();
     for (size_t i = 0; i < values.size(); ++i) {
