@@ -52,7 +52,8 @@ TEST(Resume, WhatMakesAnotherTrainingIsRefusedAllAtOnce) {
 }
 
 TEST(Resume, OtherDataOrTokenizerIsRefused) {
-  EXPECT_NE(refusal(saved_with(some_run()), some_run(), 9, 2).find("data.train"), std::string::npos);
+  EXPECT_NE(refusal(saved_with(some_run()), some_run(), 9, 2).find("the data: the shards or files"),
+            std::string::npos);
   EXPECT_NE(refusal(saved_with(some_run()), some_run(), 1, 9).find("data.tokenizer"), std::string::npos);
 }
 

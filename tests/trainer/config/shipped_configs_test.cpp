@@ -1,5 +1,6 @@
 // Every YAML that we ship is loaded, checked and resolved: runs here, and what stands in configs/ladders.
-// Those of alignment, in configs/rlhf, are in tests/rlhf/stage_run_test.cpp.
+// Those of alignment are in tests/rlhf: configs/rlhf in stage_run_test.cpp, configs/rubrics in
+// rubric_test.cpp.
 
 #include <gtest/gtest.h>
 
@@ -24,7 +25,8 @@ std::vector<fs::path> shipped(Shipped kind = Shipped::kRuns) {
   for (const auto& entry : fs::recursive_directory_iterator(harness::checkout() / "configs")) {
     std::string extension = entry.path().extension();
     bool ladder = entry.path().parent_path().filename() == "ladders";
-    if (entry.path().parent_path().filename() == "rlhf") continue;
+    std::string folder = entry.path().parent_path().filename();
+    if (folder == "rlhf" || folder == "rubrics") continue;
     if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml") &&
         ladder == (kind == Shipped::kLadders))
       files.push_back(entry.path());
