@@ -1,20 +1,17 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "data/chat/known_templates.h"
-#include "data/durable_file.h"
 #include "launch/commands.h"
 #include "launch/machine.h"
 #include "launch/ranks.h"
+#include "launch/run_place.h"
 #include "launch/run_start.h"
-#include "launch/version.h"
 #include "parallel/agreement.h"
 #include "rlhf/policy.h"
 #include "rlhf/ppo_rules.h"
@@ -25,7 +22,6 @@
 #include "trainer/host_memory.h"
 #include "trainer/metrics/stop_signal.h"
 #include "trainer/resume.h"
-#include "trainer/run_folder.h"
 #include "trainer/start_from.h"
 #include "trainer/state.h"
 
@@ -33,6 +29,8 @@ namespace sextant::launch {
 namespace {
 
 using parallel::Group;
+
+constexpr const char* kConfig = "config.yaml";
 
 struct PpoOptions {
   std::string file;
@@ -49,14 +47,12 @@ class PpoSession {
   int run() {
     parallel::together(world_, [&] { device_ = choose_device(config_.run().device(), session_); });
     tokenizer_.emplace(complete_run(run_, world_, resources_of(world_, session_, device_)));
-    trainer::RunFolder folder(config_.run().folder(), world_);
-    folder_ = &folder;
-    session_.watch(config_.parallel().collective_timeout_seconds(), folder.path() / "ranks");
+    place_.emplace(config_, session_, world_);
     share_out_threads(session_.local_size());
-    std::string newest = this->newest();
+    std::string newest = place_->newest();
     parallel::together(world_, [&] {
-      if (!newest.empty()) checkpoint_ = std::make_unique<trainer::CheckpointReader>(newest);
-      find_reference();
+      if (!newest.empty()) read_beginning(newest);
+      find_models();
     });
     rlhf::set_base(config_, settings_);
     trainer::set_constant_defaults(settings_);
@@ -68,35 +64,28 @@ class PpoSession {
   }
 
  private:
-  bool first() const { return world_.rank() == Rank(0); }
-
-  template <class... Values>
-  void say(fmt::format_string<Values...> text, Values&&... values) const {
-    if (!first()) return;
-    std::printf("%s\n", fmt::format(text, std::forward<Values>(values)...).c_str());
-    std::fflush(stdout);
+  // How the run was when its newest checkpoint was made.
+  void read_beginning(const std::string& newest) {
+    checkpoint_ = std::make_unique<trainer::CheckpointReader>(newest);
+    std::string name = (checkpoint_->folder() / kConfig).string();
+    trainer::load_config_text(checkpoint_->side_file(kConfig), name, {}, before_, nullptr);
+    config_.mutable_run()->set_start_from(checkpoint_->manifest().config().run().start_from());
+    // What the file names by its run is the step folder that was newest there at the first start.
+    rlhf::RewardSources& rewards = *settings_.mutable_rewards();
+    if (rewards.has_model() && before_.rewards().model().starts_with(rewards.model()))
+      rewards.set_model(before_.rewards().model());
   }
 
-  std::string newest() const {
-    std::string found;
-    if (first()) {
-      if (auto path = trainer::newest_checkpoint(folder_->checkpoints())) found = path->string();
-    }
-    return parallel::gather_bytes(world_, found)[0];
-  }
-
-  // The reference is the step folder that the run began with, also when the run that it belongs to went on
-  // since.
-  void find_reference() {
-    if (checkpoint_ != nullptr) {
-      config_.mutable_run()->set_start_from(checkpoint_->manifest().config().run().start_from());
-    }
+  // Reference and reward model are step folders that the run began with, also when the runs that they belong
+  // to went on since.
+  void find_models() {
     reference_ = std::make_unique<trainer::CheckpointReader>(config_.run().start_from());
     config_.mutable_run()->set_start_from(reference_->folder().string());
     trainer::check_start(*reference_, tokenizer_->fingerprint());
     kept_files_ = trainer::kept_files(*reference_);
     if (!settings_.rewards().has_model()) return;
     reward_ = std::make_unique<trainer::CheckpointReader>(settings_.rewards().model());
+    settings_.mutable_rewards()->set_model(reward_->folder().string());
     rlhf::check_reward_model(*reward_, config_, tokenizer_->fingerprint());
   }
 
@@ -148,13 +137,15 @@ class PpoSession {
       changed = trainer::check_resume(checkpoint_->manifest(), config_, prompts_.fingerprint,
                                       tokenizer_->fingerprint())
                     .changed;
+      for (std::string& line : rlhf::changed_own_settings(before_, settings_))
+        changed.push_back(std::move(line));
       tokens_ = rlhf::restore_policy(*checkpoint_, *policy_, *value_, *average_, *kl_);
       start_ = Step(checkpoint_->manifest().step());
       left_out_ = trainer::recorded_updates_left_out(checkpoint_->manifest());
     });
     refresh();
-    say("going on from {} (step {})", checkpoint_->folder().string(), start_.value());
-    for (const std::string& line : changed) say("  changed since then: {}", line);
+    place_->say("going on from {} (step {})", checkpoint_->folder().string(), start_.value());
+    for (const std::string& line : changed) place_->say("  changed since then: {}", line);
   }
 
   void start() {
@@ -165,8 +156,8 @@ class PpoSession {
     });
     refresh();
     average_.emplace(policy_->step().pieces(), settings_.ppo().average_decay());
-    say("starting from the weights of {}; values from {}", reference_->folder().string(),
-        reward_ == nullptr ? "them and a new head" : reward_->folder().string());
+    place_->say("starting from the weights of {}; values from {}", reference_->folder().string(),
+                reward_ == nullptr ? "them and a new head" : reward_->folder().string());
   }
 
   void refresh() {
@@ -175,70 +166,44 @@ class PpoSession {
   }
 
   int train() {
-    int64_t last = config_.run().has_stop_at() ? std::min(config_.run().stop_at(), config_.run().steps())
-                                               : config_.run().steps();
-    if (start_.value() >= last) {
-      say("nothing left to do: step {} of {} is reached; raise run.steps or give another run.folder",
-          start_.value(), last);
-      return 0;
-    }
-    say("{} prompts ({} lines left out, {} too long), {} episodes a step in updates of {}",
-        prompts_.prompts.size(), prompts_.bad_lines, prompts_.too_long, settings_.ppo().episodes(),
-        config_.run().global_batch());
-    if (prompts_.bad_lines > 0) say("  the first: {}", prompts_.first_fault);
-    std::unique_ptr<trainer::RunLog> log;
-    std::unique_ptr<trainer::AppendFile> episodes_log;
+    if (place_->is_over(start_)) return 0;
+    place_->say("{} prompts ({} lines left out, {} too long), {} episodes a step in updates of {}",
+                prompts_.prompts.size(), prompts_.bad_lines, prompts_.too_long, settings_.ppo().episodes(),
+                config_.run().global_batch());
+    if (prompts_.bad_lines > 0) place_->say("  the first: {}", prompts_.first_fault);
     std::string config_text = trainer::to_yaml(settings_);
+    std::unique_ptr<trainer::RunLog> log = place_->open_log(start_, config_text);
+    std::unique_ptr<trainer::AppendFile> episodes_log;
     parallel::together(world_, [&] {
-      if (!first()) return;
-      data::write_file(folder_->path() / "config.yaml", config_text);
-      log = std::make_unique<trainer::RunLog>(folder_->path(), config_.run(), start_, Step(last));
-      episodes_log = std::make_unique<trainer::AppendFile>(folder_->path() / "samples.jsonl");
+      if (place_->first())
+        episodes_log = std::make_unique<trainer::AppendFile>(place_->file("samples.jsonl"));
     });
-    std::map<std::string, std::string> side_files = kept_files_;
-    side_files["tokenizer.json"] = tokenizer_->to_json();
-    side_files["config.yaml"] = config_text;
-    trainer::CheckpointWriter checkpoints(folder_->checkpoints(), world_,
+    trainer::CheckpointWriter checkpoints(place_->checkpoints(), world_,
                                           {config_.run().keep_last(), config_.run().keep_every()});
-    rlhf::PolicyTraining training{settings_,
-                                  config_,
-                                  world_,
-                                  *policy_,
-                                  *value_,
-                                  *reference_model_,
-                                  reward_model_.get(),
-                                  rubric_.get(),
-                                  prompts_,
-                                  *form_,
-                                  *tokenizer_,
-                                  pretraining_.get(),
-                                  *average_,
-                                  *kl_,
-                                  checkpoints,
-                                  identity(),
-                                  side_files,
-                                  log.get(),
-                                  episodes_log.get(),
-                                  [this] { return stop_.requested(); },
-                                  trainer::Guard(config_.run().bad_steps_allowed(), left_out_),
-                                  tokens_};
-    trainer::Outcome outcome = rlhf::train_policy(training, start_);
-    std::string path = newest();
-    if (outcome == trainer::Outcome::kStopped) {
-      say("stopped in good order; {} holds everything, start again to go on", path);
-      return exit_code(ErrorKind::kStopped);
-    }
-    say("done: {}", path.empty() ? folder_->path().string() : path);
-    return 0;
-  }
-
-  trainer::Manifest identity() const {
-    trainer::Manifest manifest;
-    manifest.set_data_fingerprint(prompts_.fingerprint);
-    manifest.set_tokenizer_fingerprint(tokenizer_->fingerprint());
-    manifest.set_layout(policy_->mesh().layout_text());
-    manifest.set_program(program_text());
-    return manifest;
+    rlhf::PolicyTraining training{
+        settings_,
+        config_,
+        world_,
+        *policy_,
+        *value_,
+        *reference_model_,
+        reward_model_.get(),
+        rubric_.get(),
+        prompts_,
+        *form_,
+        *tokenizer_,
+        pretraining_.get(),
+        *average_,
+        *kl_,
+        checkpoints,
+        RunPlace::identity(prompts_.fingerprint, *tokenizer_, policy_->mesh().layout_text()),
+        RunPlace::side_files(kept_files_, *tokenizer_, config_text),
+        log.get(),
+        episodes_log.get(),
+        [this] { return stop_.requested(); },
+        trainer::Guard(config_.run().bad_steps_allowed(), left_out_),
+        tokens_};
+    return place_->end(rlhf::train_policy(training, start_));
   }
 
   RunFile& run_;
@@ -247,9 +212,10 @@ class PpoSession {
   parallel::MpiSession& session_;
   Group& world_;
   const trainer::StopSignal& stop_;
-  trainer::RunFolder* folder_ = nullptr;
+  std::optional<RunPlace> place_;
   std::optional<data::Tokenizer> tokenizer_;
   at::Device device_{at::kCPU};
+  rlhf::PpoRun before_;  // of the checkpoint that the run goes on from
   std::unique_ptr<trainer::CheckpointReader> checkpoint_, reference_, reward_;
   std::map<std::string, std::string> kept_files_;
   std::optional<data::ChatTemplate> form_;

@@ -3,16 +3,15 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "data/durable_file.h"
 #include "launch/machine.h"
 #include "launch/ranks.h"
+#include "launch/run_place.h"
 #include "launch/version.h"
 #include "parallel/agreement.h"
 #include "trainer/assembly.h"
@@ -25,7 +24,6 @@
 #include "trainer/model/initialise.h"
 #include "trainer/model/stages.h"
 #include "trainer/resume.h"
-#include "trainer/run_folder.h"
 #include "trainer/start_from.h"
 #include "trainer/state.h"
 #include "trainer/train.h"
@@ -45,9 +43,7 @@ class TrainingSession {
   int run() {
     parallel::together(world_, [&] { device_ = choose_device(config_.run().device(), session_); });
     tokenizer_.emplace(complete_run(run_, world_, resources_of(world_, session_, device_)));
-    trainer::RunFolder folder(config_.run().folder(), world_);
-    folder_ = &folder;
-    session_.watch(config_.parallel().collective_timeout_seconds(), folder.path() / "ranks");
+    place_.emplace(config_, session_, world_);
     threads_ = share_out_threads(session_.local_size());
     open_data();
     carrier_.emplace(world_, device_, session_);
@@ -58,15 +54,7 @@ class TrainingSession {
   }
 
  private:
-  bool first() const { return world_.rank() == Rank(0); }
   const trainer::ParameterList& parameters() const { return assembly_->model().parameters(); }
-
-  template <class... Values>
-  void say(fmt::format_string<Values...> text, Values&&... values) const {
-    if (!first()) return;
-    std::printf("%s\n", fmt::format(text, std::forward<Values>(values)...).c_str());
-    std::fflush(stdout);
-  }
 
   void open_data() {
     parallel::Layout layout = parallel::layout_for(config_.parallel(), world_.size());
@@ -93,7 +81,8 @@ class TrainingSession {
                       : trainer::measured_peak_flops(parameters().precision().compute, device_);
     double elements = static_cast<double>(trainer::model_elements(config_.model()));
     double idle = static_cast<double>(trainer::idle_weights(config_.model()));
-    say("{}: {} of {} parameters{} in {}, {} rank{} ({}), {} thread{} a rank, on {}", program_text(),
+    place_->say(
+        "{}: {} of {} parameters{} in {}, {} rank{} ({}), {} thread{} a rank, on {}", program_text(),
         trainer::ModelSettings::Kind_Name(config_.model().kind()), trainer::count_text(elements),
         idle > 0 ? fmt::format(" ({} of them for each token)", trainer::count_text(elements - idle)) : "",
         trainer::NumericsSettings::Compute_Name(config_.numerics().compute()), world_.size(),
@@ -101,17 +90,19 @@ class TrainingSession {
         device_.str());
     if (config_.parallel().pipeline() > 1) {
       int64_t rows = config_.run().global_batch() / assembly_->mesh().data().size();
-      say("pipeline: {}",
-          trainer::pipeline_text(config_.model(), config_.parallel(), rows / config_.run().micro_batch()));
+      place_->say("pipeline: {}", trainer::pipeline_text(config_.model(), config_.parallel(),
+                                                         rows / config_.run().micro_batch()));
     }
-    if (!run_.layout_reason.empty()) say("layout: {}", run_.layout_reason);
-    if (!rows_.text.empty()) say("conversations: {}", rows_.text);
-    say("data: {} tokens, {} rows of {} in an epoch; the run trains on {} tokens, {:.2f} epochs",
-        trainer::count_text(static_cast<double>(rows_.train->tokens())), rows_.train->rows_per_epoch(),
-        config_.model().context(), trainer::count_text(static_cast<double>(run_tokens())),
-        static_cast<double>(config_.run().steps() * config_.run().global_batch()) /
-            static_cast<double>(rows_.train->rows_per_epoch()));
-    say("compute: {:.3g} FLOP a token (6 weights of matrices + 12 layers width context), {:.3g} in all; peak "
+    if (!run_.layout_reason.empty()) place_->say("layout: {}", run_.layout_reason);
+    if (!rows_.text.empty()) place_->say("conversations: {}", rows_.text);
+    place_->say("data: {} tokens, {} rows of {} in an epoch; the run trains on {} tokens, {:.2f} epochs",
+                trainer::count_text(static_cast<double>(rows_.train->tokens())),
+                rows_.train->rows_per_epoch(), config_.model().context(),
+                trainer::count_text(static_cast<double>(run_tokens())),
+                static_cast<double>(config_.run().steps() * config_.run().global_batch()) /
+                    static_cast<double>(rows_.train->rows_per_epoch()));
+    place_->say(
+        "compute: {:.3g} FLOP a token (6 weights of matrices + 12 layers width context), {:.3g} in all; peak "
         "of a "
         "rank {:.3g} TFLOP/s{}",
         trainer::training_flops_per_token(config_.model()),
@@ -121,15 +112,6 @@ class TrainingSession {
 
   int64_t run_tokens() const {
     return config_.run().steps() * config_.run().global_batch() * config_.model().context();
-  }
-
-  // The newest checkpoint, as rank 0 sees it, so that all ranks go on from the same one.
-  std::string newest() const {
-    std::string found;
-    if (first()) {
-      if (auto path = trainer::newest_checkpoint(folder_->checkpoints())) found = path->string();
-    }
-    return parallel::gather_bytes(world_, found)[0];
   }
 
   void start() {
@@ -145,11 +127,11 @@ class TrainingSession {
       kept_files_ = trainer::kept_files(reader);
     });
     assembly_->step().refresh_values();
-    say("starting from the weights of {}", config_.run().start_from());
+    place_->say("starting from the weights of {}", config_.run().start_from());
   }
 
   void start_or_resume() {
-    std::string path = newest();
+    std::string path = place_->newest();
     if (path.empty()) return start();
     std::vector<std::string> changed;
     parallel::together(world_, [&] {
@@ -163,72 +145,40 @@ class TrainingSession {
       kept_files_ = trainer::kept_files(reader);
     });
     assembly_->step().refresh_values();
-    say("going on from {} (step {})", path, start_.value());
-    for (const std::string& line : changed) say("  changed since then: {}", line);
+    place_->say("going on from {} (step {})", path, start_.value());
+    for (const std::string& line : changed) place_->say("  changed since then: {}", line);
   }
 
   int train() {
-    int64_t last = config_.run().has_stop_at() ? std::min(config_.run().stop_at(), config_.run().steps())
-                                               : config_.run().steps();
-    if (start_.value() >= last) {
-      say("nothing left to do: step {} of {} is reached; raise run.steps or give another run.folder",
-          start_.value(), last);
-      return 0;
-    }
-    std::unique_ptr<trainer::RunLog> log;
+    if (place_->is_over(start_)) return 0;
     std::string config_text = stage_.config_text(config_);
-    parallel::together(world_, [&] {
-      if (!first()) return;
-      data::write_file(folder_->path() / "config.yaml", config_text);
-      log = std::make_unique<trainer::RunLog>(folder_->path(), config_.run(), start_, Step(last));
-    });
-    std::map<std::string, std::string> side_files = kept_files_;
-    side_files["tokenizer.json"] = tokenizer_->to_json();
-    side_files["config.yaml"] = config_text;
-    trainer::CheckpointWriter checkpoints(folder_->checkpoints(), world_,
+    std::unique_ptr<trainer::RunLog> log = place_->open_log(start_, config_text);
+    trainer::CheckpointWriter checkpoints(place_->checkpoints(), world_,
                                           {config_.run().keep_last(), config_.run().keep_every()});
-    trainer::Training training{config_,
-                               world_,
-                               assembly_->mesh().data(),
-                               assembly_->passes(),
-                               assembly_->step(),
-                               stage_.loss(config_),
-                               *rows_.train,
-                               held_out_,
-                               *tokenizer_,
-                               checkpoints,
-                               identity(),
-                               side_files,
-                               log.get(),
-                               [this] { return stop_.requested(); },
-                               peak_flops_,
-                               trainer::Guard(config_.run().bad_steps_allowed(), left_out_),
-                               prompt_form_,
-                               {},
-                               {}};
+    trainer::Training training{
+        config_,
+        world_,
+        assembly_->mesh().data(),
+        assembly_->passes(),
+        assembly_->step(),
+        stage_.loss(config_),
+        *rows_.train,
+        held_out_,
+        *tokenizer_,
+        checkpoints,
+        RunPlace::identity(rows_.train->fingerprint(), *tokenizer_, assembly_->mesh().layout_text()),
+        RunPlace::side_files(kept_files_, *tokenizer_, config_text),
+        log.get(),
+        [this] { return stop_.requested(); },
+        peak_flops_,
+        trainer::Guard(config_.run().bad_steps_allowed(), left_out_),
+        prompt_form_,
+        {},
+        {}};
     if (stage_.measure) training.measure = [&] { return stage_.measure(*assembly_, held_out_, world_); };
     if (stage_.complete) training.complete = [&] { stage_.complete(*assembly_, world_); };
     trainer::Outcome outcome = trainer::train(training, start_);
-    return say_goodbye(outcome);
-  }
-
-  trainer::Manifest identity() const {
-    trainer::Manifest manifest;
-    manifest.set_data_fingerprint(rows_.train->fingerprint());
-    manifest.set_tokenizer_fingerprint(tokenizer_->fingerprint());
-    manifest.set_layout(assembly_->mesh().layout_text());
-    manifest.set_program(program_text());
-    return manifest;
-  }
-
-  int say_goodbye(trainer::Outcome outcome) const {
-    std::string path = newest();
-    if (outcome == trainer::Outcome::kStopped) {
-      say("stopped in good order; {} holds everything, start again to go on", path);
-      return exit_code(ErrorKind::kStopped);
-    }
-    say("done: {}", path.empty() ? folder_->path().string() : path);
-    return 0;
+    return place_->end(outcome);
   }
 
   RunFile& run_;
@@ -237,7 +187,7 @@ class TrainingSession {
   parallel::MpiSession& session_;
   Group& world_;
   const trainer::StopSignal& stop_;
-  trainer::RunFolder* folder_ = nullptr;
+  std::optional<RunPlace> place_;
   std::optional<data::Tokenizer> tokenizer_;
   std::optional<Carrier> carrier_;
   std::optional<trainer::Assembly> assembly_;

@@ -34,7 +34,8 @@ std::vector<const Episode*> pointers(const std::vector<Episode>& episodes) {
 
 // What the updates of a step did.
 struct Updates {
-  UpdateSums sums;  // over this rank, then over all
+  UpdateSums sums;                          // over this rank, then over all
+  double value_loss = 0, value_tokens = 0;  // sum over tokens, and these
   double loss = 0, grad_norm = 0, value_grad_norm = 0, learning_rate = 0;
   int64_t count = 0;
 };
@@ -175,7 +176,7 @@ class PolicyLoop {
       episode.mutable_returns()->Assign(found.returns.begin(), found.returns.end());
       advantages.insert(advantages.end(), found.advantages.begin(), found.advantages.end());
     }
-    if (settings_.whiten_advantages()) whiten(advantages, Mean::kTaken);
+    if (settings_.whiten_advantages()) whiten(advantages);
     auto next = advantages.begin();
     for (Episode& episode : all) {
       episode.mutable_advantages()->Assign(next, next + episode.response_size());
@@ -244,7 +245,8 @@ class PolicyLoop {
     updates.sums.tokens += added[0];
     updates.sums.clipped += added[1];
     updates.sums.furthest = std::max(updates.sums.furthest, furthest);
-    updates.sums.value_loss += value.loss * value.count;
+    updates.value_loss += value.loss * value.count;
+    updates.value_tokens += value.count;
     updates.loss += report.loss;
     updates.grad_norm += report.grad_norm;
     updates.value_grad_norm += value.grad_norm;
@@ -270,7 +272,7 @@ class PolicyLoop {
     }
     parallel::alike([&] {
       for (const std::string& line :
-           check_first_update(updates.sums, updates.sums.value_loss / updates.sums.tokens, squares / tokens,
+           check_first_update(updates.sums, updates.value_loss / updates.value_tokens, squares / tokens,
                               run_.config.numerics().compute()))
         tell(line);
     });
@@ -305,7 +307,7 @@ class PolicyLoop {
     if (run_.log == nullptr) return;
     metrics.extra = episode_scalars(episodes);
     metrics.extra.emplace_back("clip_fraction", updates.sums.clipped / updates.sums.tokens);
-    metrics.extra.emplace_back("value_loss", updates.sums.value_loss / updates.sums.tokens);
+    metrics.extra.emplace_back("value_loss", updates.value_loss / updates.value_tokens);
     metrics.extra.emplace_back("value_grad_norm", updates.value_grad_norm / count);
     metrics.extra.emplace_back("kl_coefficient", run_.kl.coefficient());
     metrics.extra.emplace_back("seconds_rollout", phases_.rollout);

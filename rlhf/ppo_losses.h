@@ -9,10 +9,9 @@ namespace sextant::rlhf {
 
 // Sums over the microbatches of an update on this rank.
 struct UpdateSums {
-  double tokens = 0;      // of answers
-  double clipped = 0;     // of these, on the clipped side
-  double value_loss = 0;  // sum over tokens
-  double furthest = 0;    // largest |ratio - 1|
+  double tokens = 0;    // of answers
+  double clipped = 0;   // of these, on the clipped side
+  double furthest = 0;  // largest |ratio - 1|
 };
 
 // The policy's loss over answers, and the cross-entropy over pretraining's tokens by their weights; counted

@@ -1,6 +1,7 @@
 #include "rlhf/stage_run.h"
 
 #include <fstream>
+#include <memory>
 
 #include "parallel/base/error.h"
 #include "rlhf/ppo.pb.h"
@@ -8,6 +9,7 @@
 #include "rlhf/supervised.pb.h"
 #include "trainer/config/load.h"
 #include "trainer/config/yaml.h"
+#include "trainer/resume.h"
 
 namespace sextant::rlhf {
 namespace {
@@ -41,6 +43,16 @@ void load_stage(const std::filesystem::path& file, const std::vector<std::string
   if (base.run().has_folder()) return;
   base.mutable_run()->set_folder("runs/" + file.stem().string());
   set_base(base, stage);
+}
+
+std::vector<std::string> changed_own_settings(const pb::Message& before, const pb::Message& now) {
+  auto own = [](const pb::Message& stage) {
+    std::unique_ptr<pb::Message> copy(stage.New());
+    copy->CopyFrom(stage);
+    set_base(trainer::Run(), *copy);
+    return copy;
+  };
+  return trainer::changed_settings(*own(before), *own(now));
 }
 
 std::vector<const pb::Descriptor*> stages() {

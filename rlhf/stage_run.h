@@ -23,6 +23,10 @@ void set_base(const trainer::Run& base, google::protobuf::Message& stage);
 void load_stage(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                 google::protobuf::Message& stage, trainer::Origins* origins);
 
+// In which settings of its own sections a stage differs from how it was: see trainer::changed_settings.
+std::vector<std::string> changed_own_settings(const google::protobuf::Message& before,
+                                              const google::protobuf::Message& now);
+
 // The messages of all stages.
 std::vector<const google::protobuf::Descriptor*> stages();
 

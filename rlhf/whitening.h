@@ -4,11 +4,8 @@
 
 namespace sextant::rlhf {
 
-// Whether whitened numbers keep their mean.
-enum class Mean { kTaken, kKept };
-
-// Gives numbers variance 1: (x - mean) / sqrt(variance + 1e-8), the variance of the population, as
+// Gives numbers mean 0 and variance 1: (x - mean) / sqrt(variance + 1e-8), the variance of the population, as
 // lm-human-preferences does. Over all that are given together; none: nothing happens.
-void whiten(std::vector<double>& numbers, Mean mean);
+void whiten(std::vector<double>& numbers);
 
 }  // namespace sextant::rlhf

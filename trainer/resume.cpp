@@ -42,35 +42,43 @@ std::string text(const Message& message, const FieldDescriptor* field) {
   return fmt::format("[{}]", fmt::join(values, ", "));
 }
 
-void compare(const Message& before, const Message& now, const std::string& prefix,
-             std::vector<std::string>& refused, std::vector<std::string>& changed) {
+// Calls `visit` with the key and the line of every field that differs.
+template <class Visit>
+void each_change(const Message& before, const Message& now, const std::string& prefix, const Visit& visit) {
   const auto* descriptor = before.GetDescriptor();
   for (int i = 0; i < descriptor->field_count(); ++i) {
     const FieldDescriptor* field = descriptor->field(i);
     std::string key = prefix + field->name();
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_repeated()) {
-      compare(before.GetReflection()->GetMessage(before, field), now.GetReflection()->GetMessage(now, field),
-              key + ".", refused, changed);
+      each_change(before.GetReflection()->GetMessage(before, field),
+                  now.GetReflection()->GetMessage(now, field), key + ".", visit);
       continue;
     }
     std::string old_text = text(before, field), new_text = text(now, field);
-    if (old_text == new_text) continue;
-    std::string line = fmt::format("{}: {} -> {}", key, old_text, new_text);
-    if (begins_with_any(key, kMustStay) && key != "model.initial_std") {
-      refused.push_back(line);
-    } else if (!begins_with_any(key, kSilent)) {
-      changed.push_back(line);
-    }
+    if (old_text != new_text) visit(key, fmt::format("{}: {} -> {}", key, old_text, new_text));
   }
 }
 
 }  // namespace
 
+std::vector<std::string> changed_settings(const Message& before, const Message& now) {
+  std::vector<std::string> changed;
+  each_change(before, now, "",
+              [&](const std::string&, std::string line) { changed.push_back(std::move(line)); });
+  return changed;
+}
+
 ResumeDifferences check_resume(const Manifest& manifest, const Run& config, uint64_t data_fingerprint,
                                uint64_t tokenizer_fingerprint) {
   std::vector<std::string> refused;
   ResumeDifferences differences;
-  compare(manifest.config(), config, "", refused, differences.changed);
+  each_change(manifest.config(), config, "", [&](const std::string& key, std::string line) {
+    if (begins_with_any(key, kMustStay) && key != "model.initial_std") {
+      refused.push_back(std::move(line));
+    } else if (!begins_with_any(key, kSilent)) {
+      differences.changed.push_back(std::move(line));
+    }
+  });
   if (manifest.tokenizer_fingerprint() != tokenizer_fingerprint) {
     refused.push_back("data.tokenizer: it gives other ids than the one the run began with");
   }

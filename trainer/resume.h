@@ -1,5 +1,7 @@
 #pragma once
 
+#include <google/protobuf/message.h>
+
 #include <string>
 #include <vector>
 
@@ -7,6 +9,10 @@
 #include "trainer/run.pb.h"
 
 namespace sextant::trainer {
+
+// Every setting in which two messages of one type differ, "optimizer.learning_rate: 0.001 -> 0.0003".
+std::vector<std::string> changed_settings(const google::protobuf::Message& before,
+                                          const google::protobuf::Message& now);
 
 // How a run's settings differ from those of the checkpoint that it is to go on from.
 struct ResumeDifferences {

@@ -191,7 +191,7 @@ TEST(PolicyLossOfRows, FindsABanditsOptimum) {
     for (const auto& completion : completions) advantages.push_back(completion.ids[0] == kPrize ? 1 : 0);
     share = 0;
     for (double x : advantages) share += x / static_cast<double>(advantages.size());
-    whiten(advantages, Mean::kTaken);
+    whiten(advantages);
     for (size_t i = 0; i < episodes.size(); ++i) {
       episodes[i].mutable_prompt()->Assign(prompts[i].begin(), prompts[i].end());
       episodes[i].add_response(completions[i].ids[0]);

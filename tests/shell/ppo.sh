@@ -61,6 +61,28 @@ for line in open(sys.argv[1]):
 numbers "$work/whole" >"$work/want"
 numbers "$work/stop" | diff "$work/want" - || fail "numbers differ after going on"
 
+# The reward model is the step folder that was there at the first start; what was changed since is said.
+/usr/bin/python3 - "$work" <<'PYTHON'
+import json, sys
+with open(sys.argv[1] + "/pairs.jsonl", "w") as file:
+    for i in range(40):
+        file.write(json.dumps({"prompt": "say %d" % i, "chosen": "Yes.", "rejected": "no"}) + "\n")
+PYTHON
+cat >"$work/reward.yaml" <<YAML
+run: {start_from: $work/sft, steps: 4, global_batch: 8, micro_batch: 4, checkpoint_every: 4}
+data: {$common}
+reward: {train: [$work/pairs.jsonl]}
+YAML
+ranks 1 reward "$work/reward.yaml" run.folder="$work/reward" >"$work/log" 2>&1 || fail "reward: $(tail -n 3 "$work/log")"
+scored=(rewards.model="$work/reward" run.checkpoint_every=2)
+ranks 1 ppo "$ppo" run.folder="$work/scored" "${scored[@]}" run.steps=4 >"$work/log" 2>&1 || fail "ppo: $(tail -n 3 "$work/log")"
+ranks 1 ppo "$ppo" run.folder="$work/pinned" "${scored[@]}" run.steps=4 run.stop_at=2 >"$work/log" 2>&1 || fail "ppo to step 2"
+ranks 1 reward "$work/reward.yaml" run.folder="$work/reward" run.steps=8 >"$work/log" 2>&1 || fail "reward goes on"
+ranks 1 ppo "$ppo" run.folder="$work/pinned" "${scored[@]}" run.steps=4 >"$work/log" 2>&1 || fail "going on: $(tail -n 1 "$work/log")"
+[[ $(sha "$work/scored") == "$(sha "$work/pinned")" ]] || fail "a reward model that was trained on changed the run"
+ranks 1 ppo "$ppo" run.folder="$work/pinned" "${scored[@]}" run.steps=5 ppo.clip=0.1 >"$work/log" 2>&1 || fail "another clip"
+grep -q "changed since then: ppo.clip: 0.2 -> 0.1" "$work/log" || fail "a changed setting is not told: $(cat "$work/log")"
+
 # Two ranks draw the same answers of the first step, by data as by tensor; fp32 rounds otherwise after that.
 for axis in data tensor; do
   ranks 2 ppo "$ppo" run.folder="$work/$axis" run.steps=2 parallel.$axis=2 >"$work/log" 2>&1 || fail "$axis: $(tail -n 3 "$work/log")"
