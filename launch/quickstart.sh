@@ -14,7 +14,7 @@ launch/quickstart.sh
   6. trains it further by that and by a rubric, with PPO
   7. shows what the models write, how well answers are told apart and what PPO changed, and where everything is
 
-About twenty-five minutes on two cores the first time. Everything goes to runs/quickstart; remove that folder to begin
+About twelve minutes on two quiet cores the first time. Everything goes to runs/quickstart; remove that folder to begin
 anew. The text is the GNU Collaborative International Dictionary of English, which Debian ships as dict-gcide (GPL).
 
   QUICKSTART_TEXT       another text instead, plain or gzip, its documents beginning in the first column
