@@ -38,8 +38,15 @@ StopSignal::StopSignal() {
 }
 
 StopSignal::~StopSignal() {
-  ::sigaction(SIGUSR1, &before_usr1_, nullptr);
-  ::sigaction(SIGTERM, &before_term_, nullptr);
+  if (requested()) {
+    // The run is leaving with a code of its own. mpirun sends TERM to whoever is still there once one rank
+    // has left with another code than 0, and would report that a rank was killed.
+    std::signal(SIGUSR1, SIG_IGN);
+    std::signal(SIGTERM, SIG_IGN);
+  } else {
+    ::sigaction(SIGUSR1, &before_usr1_, nullptr);
+    ::sigaction(SIGTERM, &before_term_, nullptr);
+  }
   ::sigaction(SIGINT, &before_int_, nullptr);
   alive.store(nullptr);
 }

@@ -7,7 +7,8 @@ namespace sextant::trainer {
 
 // Turns signals into a wish to stop in good order. USR1 and TERM set it, and more of them change nothing; so
 // does the first INT (Ctrl-C), while a second INT ends the process at once. main owns the only one; the
-// handlers from before come back when it dies.
+// handlers from before come back when it dies, unless it was asked to stop: then USR1 and TERM stay without
+// effect, for the process is about to leave with a code of its own.
 class StopSignal {
  public:
   StopSignal();

@@ -55,6 +55,20 @@ TEST(StopSignal, HandlersFromBeforeComeBack) {
   ::sigaction(SIGUSR1, &mine, nullptr);
 }
 
+TEST(StopSignal, ARunThatLeavesIsNotKilledByWhatMpirunSends) {
+  EXPECT_EXIT(
+      {
+        {
+          StopSignal stop;
+          std::raise(SIGUSR1);
+        }
+        std::raise(SIGTERM);
+        std::raise(SIGUSR1);
+        _exit(75);
+      },
+      testing::ExitedWithCode(75), "");
+}
+
 TEST(StopSignal, AProcessHasOne) {
   StopSignal stop;
   EXPECT_THROW(StopSignal(), std::logic_error);
