@@ -1,19 +1,30 @@
 #include "trainer/metrics/peak_flops.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 
 namespace sextant::trainer {
 namespace {
 
-// Seconds of one multiply of size n; reading a number back waits for a GPU.
+double processor_seconds() {
+  return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
+// Seconds of one multiply of size n; reading a number back waits for a GPU. Processor time leaves out what
+// other programs took of the cores meanwhile: a peak measured while a neighbour compiles would make every MFU
+// too high.
 double seconds_of_multiply(const at::Tensor& a, const at::Tensor& b) {
+  double processor = processor_seconds();
   auto start = std::chrono::steady_clock::now();
   at::matmul(a, b)[0][0].item<double>();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (a.is_cuda()) return seconds;
+  return std::min(seconds, (processor_seconds() - processor) / at::get_num_threads());
 }
 
 }  // namespace

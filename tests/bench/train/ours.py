@@ -1,5 +1,6 @@
 """Training runs of ours for the benchmarks: a YAML file with random token shards, and what a run printed."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -43,7 +44,7 @@ class Ours:
     def __init__(self, shape, precision):
         self.folder = tempfile.TemporaryDirectory(prefix="sextant-bench-")
         self.path = pathlib.Path(self.folder.name)
-        self.runs = 0
+        self.runs = itertools.count(1)
         write_tokenizer(self.path / "tokenizer.json", min(shape["vocabulary"], 256))
         write_shard(self.path / "random", shape["vocabulary"], 200_000)
         config = {
@@ -58,8 +59,7 @@ class Ours:
 
     def train(self, steps, ranks=1, threads=2, extra=()):
         """{seconds of each step, peak bytes of one rank, seconds from start to the end of step 1}."""
-        self.runs += 1
-        run = self.path / f"run{self.runs}"
+        run = self.path / f"run{next(self.runs)}"
         command = [SEXTANT, "pretrain", str(self.path / "run.yaml"), f"run.folder={run}", f"run.stop_at={steps}", *extra]
         if ranks > 1:
             command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", str(ranks),

@@ -2,11 +2,14 @@
 
     .venv-bench/bin/python tests/bench/train/weak_scaling.py tensor --rounds 5
 
-A ratio is the seconds of one rank's step over those of two ranks' step of twice the tokens: 1 is ideal. Each round
-runs both in turn; printed are the median round and the range.
+A ratio is the seconds of one rank's step over those of two ranks' step of twice the tokens: 1 is ideal. Two cores share
+memory, caches and clock, so that two programs that have nothing to do with each other slow each other down, too: that is
+the machine's limit, measured by two runs of one rank at the same time. Each round runs all three in turn; printed are the
+median round and the range. `communication` is what of two ranks' step went by in waiting for the other one.
 """
 
 import argparse
+import concurrent.futures
 import pathlib
 import statistics
 import sys
@@ -21,12 +24,38 @@ SHAPE = {"layers": 12, "width": 768, "heads": 12, "context": 1024, "vocabulary":
 AXES = {
     "tensor": (["parallel.tensor=2"], 2),
     "data": (["parallel.data=2"], 2),
+    "data-long": (["parallel.data=2", "parallel.zero_stage=1"], 8),
     "pipeline": (["parallel.pipeline=2", "parallel.schedule=zero_bubble"], 8),
 }
 
+WARM_UP = 2
 
-def median_step(result, warm_up):
-    return statistics.median(result["seconds"][warm_up:])
+
+def median_step(result):
+    return statistics.median(result["seconds"][WARM_UP:])
+
+
+def waiting(result):
+    """The share of a step that went by in communication, on the rank that keeps the metrics."""
+    lines = result["lines"][WARM_UP:]
+    return sum(line["seconds_communication"] for line in lines) / sum(line["step_seconds"] for line in lines)
+
+
+def one_round(ours, axis, steps):
+    """{ideal: of twice one rank's speed, limit: what two runs apart reach of that, waiting}."""
+    layout, batch = AXES[axis]
+    alone = ["run.micro_batch=1"]
+
+    def one():
+        return median_step(ours.train(steps + WARM_UP, ranks=1, threads=1, extra=alone))
+
+    def apart():
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            return statistics.mean(future.result() for future in [pool.submit(one), pool.submit(one)])
+
+    single = one()
+    two = ours.train(steps + WARM_UP, ranks=2, threads=1, extra=[*alone, f"run.global_batch={2 * batch}", *layout])
+    return {"ideal": single / median_step(two), "limit": single / apart(), "waiting": waiting(two)}
 
 
 def main():
@@ -36,17 +65,13 @@ def main():
     parser.add_argument("--steps", type=int, default=4, help="timed steps of a round, after two of warm-up")
     parser.add_argument("--compute", default="fp32", choices=["fp32", "bf16"])
     options = parser.parse_args()
-    micro_batch = "run.micro_batch=1"
     for axis in options.axes or AXES:
-        layout, batch = AXES[axis]
-        ours = Ours(SHAPE | {"batch": batch}, options.compute)
-        ratios = []
-        for _ in range(options.rounds):
-            one = ours.train(options.steps + 2, ranks=1, threads=1, extra=[micro_batch])
-            extra = [micro_batch, f"run.global_batch={2 * batch}", *layout]
-            two = ours.train(options.steps + 2, ranks=2, threads=1, extra=extra)
-            ratios.append(median_step(one, 2) / median_step(two, 2))
-        print(f"{axis} {options.compute}: {spread(ratios)} of ideal", flush=True)
+        ours = Ours(SHAPE | {"batch": AXES[axis][1]}, options.compute)
+        rounds = [one_round(ours, axis, options.steps) for _ in range(options.rounds)]
+        ideal, limit, share = ([each[key] for each in rounds] for key in ("ideal", "limit", "waiting"))
+        print(f"{axis} {options.compute}: {spread(ideal)} of ideal; two runs apart {spread(limit)}; of that limit "
+              f"{spread([i / m for i, m in zip(ideal, limit)])}; communication {100 * statistics.median(share):.1f} % "
+              "of a step", flush=True)
 
 
 if __name__ == "__main__":
