@@ -36,7 +36,7 @@ using Sources = google::protobuf::RepeatedPtrField<ShardSource>;
 
 // The shards of a split; nullptr when it has none.
 const Sources* sources_of(const DataSettings& settings, Split split) {
-  if (settings.train().empty())
+  if (settings.train().empty() && (split == Split::kTrain || settings.valid().empty()))
     fail_input("data.train lists no shard; give the PREFIX that `sextant data build` wrote");
   if (!settings.valid().empty() && settings.valid_fraction() > 0) {
     fail_input(fmt::format(

@@ -37,7 +37,10 @@ struct PpoOptions {
   std::vector<std::string> overrides;
 };
 
-// One start of a run of PPO on one rank, built up in the order of the methods.
+// Which command runs: with a value model or by groups of answers.
+enum class PolicyKind { kPpo, kGrpo };
+
+// One start of a run on one rank, built up in the order of the methods.
 class PpoSession {
  public:
   PpoSession(RunFile& run, rlhf::PpoRun& settings, parallel::MpiSession& session, Group& world,
@@ -99,18 +102,31 @@ class PpoSession {
       trainer::load_config(settings_.rewards().rubric(), {}, rubric, nullptr);
       rubric_ = std::make_unique<rlhf::RubricScorer>(rubric, settings_.rewards().rubric(), device_);
     }
-    if (settings_.ppo().pretraining().rows_per_episode() == 0) return;
     parallel::Layout layout = parallel::layout_for(config_.parallel(), world_.size());
     data::LoaderShape shape =
         trainer::rows_shape(config_, parallel::coordinate_of(layout, world_.rank()).data, layout.data);
+    if (config_.data().valid_size() > 0 || config_.data().valid_fraction() > 0) open_held_out(shape);
+    if (settings_.ppo().pretraining().rows_per_episode() == 0) return;
     shape.global_batch *= settings_.ppo().pretraining().rows_per_episode();
     pretraining_ = std::make_unique<data::Loader>(config_.data(), shape, data::Split::kTrain);
   }
 
+  // Held-out rows are a microbatch a step, the same for every rank.
+  void open_held_out(data::LoaderShape shape) {
+    shape.global_batch = shape.micro_batch;
+    shape.slice = 0;
+    shape.slices = 1;
+    valid_ = std::make_unique<data::Loader>(config_.data(), shape, data::Split::kValid);
+    int64_t rows = std::min(config_.run().evaluate_sequences(), valid_->rows_per_epoch());
+    held_out_ = {valid_.get(), std::max<int64_t>(1, rows / shape.micro_batch)};
+  }
+
   void build() {
     policy_.emplace(config_, carrier_->group(), device_);
-    value_config_ = rlhf::value_run(settings_, config_, reward_.get());
-    value_.emplace(value_config_, carrier_->group(), device_);
+    if (rlhf::has_values(settings_.ppo())) {
+      value_config_ = rlhf::value_run(settings_, config_, reward_.get());
+      value_.emplace(value_config_, carrier_->group(), device_);
+    }
     reference_model_ = frozen(*reference_, config_.model());
     if (reward_ != nullptr) reward_model_ = frozen(*reward_, reward_->manifest().config().model());
     average_.emplace(policy_->step().pieces(), settings_.ppo().average_decay());
@@ -139,7 +155,7 @@ class PpoSession {
                     .changed;
       for (std::string& line : rlhf::changed_own_settings(before_, settings_))
         changed.push_back(std::move(line));
-      tokens_ = rlhf::restore_policy(*checkpoint_, *policy_, *value_, *average_, *kl_);
+      tokens_ = rlhf::restore_policy(*checkpoint_, *policy_, value(), *average_, *kl_);
       start_ = Step(checkpoint_->manifest().step());
       left_out_ = trainer::recorded_updates_left_out(checkpoint_->manifest());
     });
@@ -151,18 +167,22 @@ class PpoSession {
   void start() {
     parallel::together(world_, [&] {
       trainer::restore_weights(*reference_, policy_->step());
+      if (!value_) return;
       const trainer::CheckpointReader& values = reward_ == nullptr ? *reference_ : *reward_;
       trainer::start_weights(values, config_.run().seed(), value_->step());
     });
     refresh();
     average_.emplace(policy_->step().pieces(), settings_.ppo().average_decay());
-    place_->say("starting from the weights of {}; values from {}", reference_->folder().string(),
-                reward_ == nullptr ? "them and a new head" : reward_->folder().string());
+    std::string values = reward_ == nullptr ? "them and a new head" : reward_->folder().string();
+    place_->say("starting from the weights of {}{}", reference_->folder().string(),
+                value_ ? "; values from " + values : "");
   }
+
+  trainer::Assembly* value() { return value_ ? &*value_ : nullptr; }
 
   void refresh() {
     policy_->step().refresh_values();
-    value_->step().refresh_values();
+    if (value_) value_->step().refresh_values();
   }
 
   int train() {
@@ -185,7 +205,7 @@ class PpoSession {
         config_,
         world_,
         *policy_,
-        *value_,
+        value(),
         *reference_model_,
         reward_model_.get(),
         rubric_.get(),
@@ -193,6 +213,7 @@ class PpoSession {
         *form_,
         *tokenizer_,
         pretraining_.get(),
+        held_out_,
         *average_,
         *kl_,
         checkpoints,
@@ -221,7 +242,8 @@ class PpoSession {
   std::optional<data::ChatTemplate> form_;
   rlhf::PromptSet prompts_;
   std::unique_ptr<rlhf::RubricScorer> rubric_;
-  std::unique_ptr<data::Loader> pretraining_;
+  std::unique_ptr<data::Loader> pretraining_, valid_;
+  trainer::HeldOut held_out_;
   std::optional<Carrier> carrier_;
   trainer::Run value_config_;
   std::optional<trainer::Assembly> policy_, value_;
@@ -232,10 +254,24 @@ class PpoSession {
   int64_t left_out_ = 0, tokens_ = 0;
 };
 
-int ppo(const PpoOptions& options) {
+int run_policy(const PpoOptions& options, PolicyKind kind) {
   rlhf::PpoRun settings;
   RunFile run = read_stage(options.file, options.overrides, settings, trainer::ModelSettings::tokens);
   trainer::check(rlhf::ppo_complaints(settings), run.origins);
+  bool values = rlhf::has_values(settings.ppo());
+  if (kind == PolicyKind::kPpo && !values) {
+    trainer::check(
+        {{"ppo.advantages", fmt::format("{} needs no value model; run `sextant grpo` with this file",
+                                        rlhf::PpoSettings::Advantages_Name(settings.ppo().advantages()))}},
+        run.origins);
+  }
+  if (kind == PolicyKind::kGrpo && values) {
+    trainer::check(
+        {{"ppo.advantages",
+          "generalised ones need a value model; set it to group, group_mean or leave_one_out, or run "
+          "`sextant ppo`"}},
+        run.origins);
+  }
   trainer::keep_host_memory();
   trainer::StopSignal stop;
   return run_on_ranks([&](parallel::MpiSession& session, Group& world) {
@@ -243,18 +279,25 @@ int ppo(const PpoOptions& options) {
   });
 }
 
+void add_policy_command(CLI::App& app, PolicyKind kind, const std::string& name, const std::string& what) {
+  auto options = std::make_shared<PpoOptions>();
+  CLI::App* command = app.add_subcommand(name, what);
+  command->add_option("file", options->file, "YAML file of the run")->required();
+  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  command->footer(
+      fmt::format("Example: mpirun -n 2 sextant {0} configs/rlhf/quickstart_{0}.yaml run.steps=20", name));
+  command->callback([options, kind] {
+    if (int code = run_policy(*options, kind); code != 0) throw CLI::RuntimeError(code);
+  });
+}
+
 }  // namespace
 
 void add_ppo(CLI::App& app) {
-  auto options = std::make_shared<PpoOptions>();
-  CLI::App* command = app.add_subcommand(
-      "ppo", "Train a policy by a reward model and a rubric, with PPO; start it again to go on");
-  command->add_option("file", options->file, "YAML file of the run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
-  command->footer("Example: mpirun -n 2 sextant ppo configs/rlhf/quickstart_ppo.yaml run.steps=20");
-  command->callback([options] {
-    if (int code = ppo(*options); code != 0) throw CLI::RuntimeError(code);
-  });
+  add_policy_command(app, PolicyKind::kPpo, "ppo",
+                     "Train a policy by a reward model and a rubric, with PPO; start it again to go on");
+  add_policy_command(app, PolicyKind::kGrpo, "grpo",
+                     "The same without a value model, by answers to the same prompt: GRPO, Dr. GRPO, RLOO");
 }
 
 }  // namespace sextant::launch

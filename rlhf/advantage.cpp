@@ -34,17 +34,25 @@ Advantages generalised_advantages(const std::vector<double>& rewards, const std:
   return found;
 }
 
-std::vector<double> group_relative_advantages(const std::vector<double>& scores, int64_t group) {
+std::vector<double> group_mean_advantages(const std::vector<double>& scores, int64_t group) {
   std::vector<double> found(scores.size());
-  auto count = static_cast<double>(group);
   each_group(scores.size(), group, [&](size_t begin) {
-    double mean = 0, squares = 0;
-    for (size_t i = begin; i < begin + static_cast<size_t>(group); ++i) mean += scores[i] / count;
-    for (size_t i = begin; i < begin + static_cast<size_t>(group); ++i)
-      squares += (scores[i] - mean) * (scores[i] - mean);
-    double deviation = std::sqrt(squares / (count - 1));
-    for (size_t i = begin; i < begin + static_cast<size_t>(group); ++i)
-      found[i] = (scores[i] - mean) / (deviation + kGroupEpsilon);
+    double mean = 0;
+    size_t end = begin + static_cast<size_t>(group);
+    for (size_t i = begin; i < end; ++i) mean += scores[i] / static_cast<double>(group);
+    for (size_t i = begin; i < end; ++i) found[i] = scores[i] - mean;
+  });
+  return found;
+}
+
+std::vector<double> group_relative_advantages(const std::vector<double>& scores, int64_t group) {
+  std::vector<double> found = group_mean_advantages(scores, group);
+  each_group(scores.size(), group, [&](size_t begin) {
+    double squares = 0;
+    size_t end = begin + static_cast<size_t>(group);
+    for (size_t i = begin; i < end; ++i) squares += found[i] * found[i];
+    double deviation = std::sqrt(squares / static_cast<double>(group - 1));
+    for (size_t i = begin; i < end; ++i) found[i] /= deviation + kGroupEpsilon;
   });
   return found;
 }

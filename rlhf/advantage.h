@@ -22,6 +22,9 @@ Advantages generalised_advantages(const std::vector<double>& rewards, const std:
 // deviation + 1e-4), that of the sample (n - 1). scores [prompts x group], group by group. All equal: 0.
 std::vector<double> group_relative_advantages(const std::vector<double>& scores, int64_t group);
 
+// The score less the mean of its group (Dr. GRPO, Liu et al. 2025, section 3.2).
+std::vector<double> group_mean_advantages(const std::vector<double>& scores, int64_t group);
+
 // The score less the mean of the group's others (RLOO, Ahmadian et al. 2024, equation 7). group >= 2.
 std::vector<double> leave_one_out_advantages(const std::vector<double>& scores, int64_t group);
 

@@ -15,6 +15,7 @@ void place_columns(const Episode& episode, size_t begin, data::Batch& batch) {
   for (int t = 0; t < episode.response_size(); ++t)
     batch.columns[kAnswer][begin + static_cast<size_t>(t)] = 1;
   place(episode.log_probabilities(), begin, batch.columns[kBefore]);
+  place(episode.reference_log_probabilities(), begin, batch.columns[kReference]);
   place(episode.advantages(), begin, batch.columns[kAdvantage]);
   place(episode.values(), begin, batch.columns[kValue]);
   place(episode.returns(), begin, batch.columns[kReturn]);

@@ -17,6 +17,7 @@ enum Column : size_t {
   kAnswer,       // 1 at the answer's tokens
   kPretraining,  // weights of pretraining's tokens
   kBefore,       // log-probabilities when the answer was drawn
+  kReference,    // the reference's
   kAdvantage,
   kValue,  // when the answer was drawn
   kReturn,

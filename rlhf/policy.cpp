@@ -10,16 +10,17 @@
 #include "data/permutation.h"
 #include "parallel/agreement.h"
 #include "parallel/base/seed.h"
-#include "rlhf/advantage.h"
+#include "rlhf/answer_advantages.h"
 #include "rlhf/episode_rows.h"
 #include "rlhf/model_scores.h"
 #include "rlhf/policy_counters.h"
 #include "rlhf/ppo_losses.h"
+#include "rlhf/ppo_rules.h"
 #include "rlhf/rewards.h"
 #include "rlhf/rollout.h"
 #include "rlhf/startup_checks.h"
 #include "rlhf/step_summary.h"
-#include "rlhf/whitening.h"
+#include "trainer/evaluation.h"
 #include "trainer/metrics/device_memory.h"
 #include "trainer/state.h"
 
@@ -34,7 +35,7 @@ std::vector<const Episode*> pointers(const std::vector<Episode>& episodes) {
 
 // What the updates of a step did.
 struct Updates {
-  UpdateSums sums;                          // over this rank, then over all
+  UpdateSums sums;                          // over all ranks
   double value_loss = 0, value_tokens = 0;  // sum over tokens, and these
   double loss = 0, grad_norm = 0, value_grad_norm = 0, learning_rate = 0;
   int64_t count = 0;
@@ -56,6 +57,7 @@ class PolicyLoop {
 
   trainer::Outcome operator()() {
     bool stop = false;
+    measure_reference();
     while (step_ < last_ && !stop) {
       double before = trainer::steady_seconds();
       phases_ = Phases();
@@ -69,7 +71,7 @@ class PolicyLoop {
       run_.checkpoints.poll();
       stop = agreed_stop();
       bool end = step_ == last_ || stop;
-      record(episodes, updates, trainer::steady_seconds() - before, end);
+      record(episodes, updates, trainer::steady_seconds() - before, end, evaluate(end && !stop));
       save(end, stop);
     }
     run_.checkpoints.finish();
@@ -101,7 +103,7 @@ class PolicyLoop {
     phases_.rewards = scored - drawn;
     phases_.comparison = trainer::steady_seconds() - scored;
     std::vector<Episode> all = gathered(mine);
-    estimate(all);
+    add_advantages(settings_, run_.kl.coefficient(), all);
     return all;
   }
 
@@ -127,7 +129,8 @@ class PolicyLoop {
   void compare(std::vector<Episode>& mine) {
     auto now = answer_log_probabilities(run_.policy.model(), pointers(mine), scoring());
     auto before = answer_log_probabilities(run_.reference, pointers(mine), scoring());
-    auto values = answer_values(run_.value.model(), pointers(mine), scoring());
+    std::vector<std::vector<double>> values(mine.size());
+    if (run_.value != nullptr) values = answer_values(run_.value->model(), pointers(mine), scoring());
     for (size_t i = 0; i < mine.size(); ++i) {
       Episode& episode = mine[i];
       double gap = 0;
@@ -158,37 +161,13 @@ class PolicyLoop {
     return all;
   }
 
-  // Rewards by token, advantages and returns; the advantages of a step are whitened together.
-  void estimate(std::vector<Episode>& all) {
-    std::vector<double> advantages;
-    for (Episode& episode : all) {
-      auto length = static_cast<size_t>(episode.response_size());
-      std::vector<double> rewards(length);
-      for (size_t t = 0; t < length; ++t) {
-        auto i = static_cast<int>(t);
-        rewards[t] = -run_.kl.coefficient() *
-                     divergence(settings_.kl().estimator(),
-                                episode.log_probabilities(i) - episode.reference_log_probabilities(i));
-      }
-      rewards[length - 1] += episode.score();
-      std::vector<double> values(episode.values().begin(), episode.values().end());
-      Advantages found = generalised_advantages(rewards, values, settings_.gamma(), settings_.lambda());
-      episode.mutable_returns()->Assign(found.returns.begin(), found.returns.end());
-      advantages.insert(advantages.end(), found.advantages.begin(), found.advantages.end());
-    }
-    if (settings_.whiten_advantages()) whiten(advantages);
-    auto next = advantages.begin();
-    for (Episode& episode : all) {
-      episode.mutable_advantages()->Assign(next, next + episode.response_size());
-      next += episode.response_size();
-    }
-  }
-
   void check_episodes(const std::vector<Episode>& episodes) {
     parallel::alike([&] {
       for (const std::string& line :
            check_first_episodes(episodes, run_.config.numerics().compute(), settings_.temperature()))
         tell(line);
+      if (run_.value != nullptr) return;
+      for (const std::string& line : check_groups(equal_groups(settings_, episodes))) tell(line);
     });
   }
 
@@ -233,32 +212,37 @@ class PolicyLoop {
     UpdateSums sums;
     data::Batch all = batch;
     if (mixed) append_rows(all, more, weight);
-    trainer::StepReport report =
-        run_.policy.step().run(step_, all, common_.micro_batch(),
-                               policy_loss(settings_, run_.config.numerics().loss_chunk(), sums), breakdown_);
+    trainer::StepReport report = run_.policy.step().run(
+        step_, all, common_.micro_batch(),
+        policy_loss(settings_, run_.kl.coefficient(), run_.config.numerics().loss_chunk(), sums), breakdown_);
     run_.guard.observe(Step(step_.value() + 1), report.finite, report.loss, report.grad_norm);
-    trainer::StepReport value =
-        run_.value.step().run(step_, batch, common_.micro_batch(), value_loss(settings_), breakdown_);
-    run_.guard.observe(Step(step_.value() + 1), value.finite, value.loss, value.grad_norm);
+    if (run_.value != nullptr) update_values(batch, updates);
     auto added = parallel::reduce_numbers(data(), {sums.tokens, sums.clipped});
     double furthest = parallel::reduce_numbers(data(), {sums.furthest}, parallel::Reduce::kMax)[0];
     updates.sums.tokens += added[0];
     updates.sums.clipped += added[1];
     updates.sums.furthest = std::max(updates.sums.furthest, furthest);
-    updates.value_loss += value.loss * value.count;
-    updates.value_tokens += value.count;
     updates.loss += report.loss;
     updates.grad_norm += report.grad_norm;
-    updates.value_grad_norm += value.grad_norm;
     updates.learning_rate = report.learning_rate;
     ++updates.count;
   }
 
-  // A pretraining token's weight where losses are divided by the answers' tokens: coefficient over their
-  // mean.
+  void update_values(const data::Batch& batch, Updates& updates) {
+    trainer::StepReport value =
+        run_.value->step().run(step_, batch, common_.micro_batch(), value_loss(settings_), breakdown_);
+    run_.guard.observe(Step(step_.value() + 1), value.finite, value.loss, value.grad_norm);
+    updates.value_loss += value.loss * value.count;
+    updates.value_tokens += value.count;
+    updates.value_grad_norm += value.grad_norm;
+  }
+
+  // A pretraining token's weight where losses are divided by what the answers' loss is a mean over:
+  // coefficient over their mean.
   double mixing_weight(const std::vector<const Episode*>& together, const data::Batch& more) {
     double answers = 0, tokens = 0;
-    for (const Episode* episode : together) answers += episode->response_size();
+    for (const Episode* episode : together)
+      answers += settings_.mean() == PpoSettings::tokens ? episode->response_size() : 1;
     for (float counts : more.loss_mask) tokens += static_cast<double>(counts);
     tokens = parallel::reduce_numbers(data(), {tokens})[0];
     return settings_.pretraining().coefficient() * answers / std::max(1.0, tokens);
@@ -271,9 +255,10 @@ class PolicyLoop {
       tokens += episode->response_size();
     }
     parallel::alike([&] {
+      check_first_update(updates.sums, run_.config.numerics().compute());
+      if (run_.value == nullptr) return;
       for (const std::string& line :
-           check_first_update(updates.sums, updates.value_loss / updates.value_tokens, squares / tokens,
-                              run_.config.numerics().compute()))
+           check_first_values(updates.value_loss / updates.value_tokens, squares / tokens))
         tell(line);
     });
   }
@@ -285,11 +270,31 @@ class PolicyLoop {
     return kl;
   }
 
-  void record(const std::vector<Episode>& episodes, const Updates& updates, double seconds, bool end) {
+  double held_out(trainer::Passes& passes) {
+    return trainer::held_out_loss(passes, *run_.held_out.microbatches, run_.held_out.count,
+                                  trainer::next_token_loss(run_.config.numerics().loss_chunk()), data(),
+                                  run_.world);
+  }
+
+  // What is forgotten is measured from here.
+  void measure_reference() {
+    if (run_.held_out.microbatches == nullptr) return;
+    trainer::Passes passes(run_.reference);
+    reference_loss_ = held_out(passes);
+  }
+
+  std::optional<double> evaluate(bool finished) {
+    bool due = finished || (common_.evaluate_every() > 0 && step_.value() % common_.evaluate_every() == 0);
+    if (!due || run_.held_out.microbatches == nullptr) return std::nullopt;
+    return held_out(run_.policy.passes());
+  }
+
+  void record(const std::vector<Episode>& episodes, const Updates& updates, double seconds, bool end,
+              std::optional<double> held_out) {
     double tokens = 0;
     for (const Episode& episode : episodes) tokens += episode.response_size();
     run_.tokens += static_cast<int64_t>(tokens);
-    bool due = end || step_.value() % common_.log_every() == 0;
+    bool due = end || held_out || step_.value() % common_.log_every() == 0;
     auto count = static_cast<double>(updates.count);
     trainer::StepMetrics metrics;
     metrics.step = step_.value();
@@ -300,6 +305,7 @@ class PolicyLoop {
     metrics.step_seconds = seconds;
     metrics.tokens_per_second = tokens / seconds;
     metrics.mfu = std::numeric_limits<double>::quiet_NaN();
+    metrics.valid_loss = held_out;
     metrics.skipped = run_.guard.in_a_row();
     auto memory = static_cast<double>(trainer::device_memory(run_.policy.model().parameters().device()));
     if (due) memory = parallel::reduce_numbers(run_.world, {memory}, parallel::Reduce::kMax)[0];
@@ -307,8 +313,13 @@ class PolicyLoop {
     if (run_.log == nullptr) return;
     metrics.extra = episode_scalars(episodes);
     metrics.extra.emplace_back("clip_fraction", updates.sums.clipped / updates.sums.tokens);
-    metrics.extra.emplace_back("value_loss", updates.value_loss / updates.value_tokens);
-    metrics.extra.emplace_back("value_grad_norm", updates.value_grad_norm / count);
+    if (run_.value != nullptr) {
+      metrics.extra.emplace_back("value_loss", updates.value_loss / updates.value_tokens);
+      metrics.extra.emplace_back("value_grad_norm", updates.value_grad_norm / count);
+    } else {
+      metrics.extra.emplace_back("equal_groups", equal_groups(settings_, episodes));
+    }
+    if (held_out) metrics.extra.emplace_back("valid_loss_rise", *held_out - reference_loss_);
     metrics.extra.emplace_back("kl_coefficient", run_.kl.coefficient());
     metrics.extra.emplace_back("seconds_rollout", phases_.rollout);
     metrics.extra.emplace_back("seconds_rewards", phases_.rewards);
@@ -333,7 +344,7 @@ class PolicyLoop {
     header.set_samples(step_.value() * settings_.episodes());
     *header.mutable_config() = run_.config;
     trainer::record_counters(run_.policy.step(), run_.guard, header);
-    record_policy(run_.value.step(), run_.kl, header);
+    record_policy(run_.value, run_.kl, header);
     run_.checkpoints.begin(header, policy_state(run_.policy, run_.value, run_.average), run_.side_files);
   }
 
@@ -343,6 +354,7 @@ class PolicyLoop {
   Step step_, last_;
   trainer::Breakdown breakdown_;
   Phases phases_;
+  double reference_loss_ = 0;  // on held-out rows, where the run has them
 };
 
 }  // namespace

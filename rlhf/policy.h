@@ -32,7 +32,7 @@ struct PolicyTraining {
   const trainer::Run& config;  // the sections that settings shares with pretraining
   parallel::Group& world;
   trainer::Assembly& policy;
-  trainer::Assembly& value;
+  trainer::Assembly* value;                  // null: advantages need none
   const trainer::Transformer& reference;     // what the policy started from
   const trainer::Transformer* reward_model;  // null: none
   const RubricScorer* rubric;                // null: none
@@ -40,6 +40,7 @@ struct PolicyTraining {
   const data::ChatTemplate& form;
   const data::Tokenizer& tokenizer;
   data::Loader* pretraining;  // rows beside each update; null: none
+  trainer::HeldOut held_out;  // text whose loss is measured, to see what is forgotten
   MovingAverage& average;
   KlController& kl;
   trainer::CheckpointWriter& checkpoints;
@@ -56,13 +57,14 @@ struct PolicyTraining {
 // rank comes to the same end. All ranks of the world must call.
 trainer::Outcome train_policy(PolicyTraining& training, Step start);
 
-// The state of a run: the policy's as any run names it, "value/..." of the value model, "average/...".
-std::vector<trainer::StateTensor> policy_state(trainer::Assembly& policy, trainer::Assembly& value,
+// The state of a run: the policy's as any run names it, "value/..." of the value model (null: none),
+// "average/...".
+std::vector<trainer::StateTensor> policy_state(trainer::Assembly& policy, trainer::Assembly* value,
                                                const MovingAverage& average);
 
 // Fills policy, value model, average and the KL coefficient from a checkpoint of such a run. No collectives:
 // refresh_values() of both must follow. Returns the tokens trained on.
 int64_t restore_policy(const trainer::CheckpointReader& reader, trainer::Assembly& policy,
-                       trainer::Assembly& value, const MovingAverage& average, KlController& kl);
+                       trainer::Assembly* value, const MovingAverage& average, KlController& kl);
 
 }  // namespace sextant::rlhf

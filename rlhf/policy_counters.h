@@ -1,8 +1,8 @@
 #pragma once
 
 #include "rlhf/divergence.h"
+#include "trainer/assembly.h"
 #include "trainer/checkpoint/checkpoint.pb.h"
-#include "trainer/step.h"
 
 namespace sextant::rlhf {
 
@@ -11,6 +11,7 @@ inline constexpr const char* kValueUpdates = "value_optimizer_updates";
 inline constexpr const char* kValueExponent = "value_reduction_exponent";
 inline constexpr const char* kKlCoefficient = "kl_coefficient_bits";  // of the fp64 number
 
-void record_policy(const trainer::TrainStep& value, const KlController& kl, trainer::Manifest& header);
+// `value` null: none.
+void record_policy(trainer::Assembly* value, const KlController& kl, trainer::Manifest& header);
 
 }  // namespace sextant::rlhf

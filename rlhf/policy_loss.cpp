@@ -18,6 +18,19 @@ ClippedPolicy clipped_policy(const at::Tensor& now, const at::Tensor& before, co
   return policy;
 }
 
+DivergenceLoss divergence_loss(KlSettings::Estimator estimator, const at::Tensor& log_ratios) {
+  at::NoGradGuard no_gradient;
+  switch (estimator) {
+    case KlSettings::k1:
+      break;
+    case KlSettings::k2:
+      return {0.5 * log_ratios.square(), log_ratios};
+    case KlSettings::k3:
+      return {(-log_ratios).expm1() + log_ratios, -(-log_ratios).expm1()};
+  }
+  return {log_ratios, at::ones_like(log_ratios)};
+}
+
 at::Tensor clipped_value_losses(const at::Tensor& values, const at::Tensor& before, const at::Tensor& returns,
                                 double range) {
   at::Tensor plain = (values - returns).square();

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "rlhf/divergence.pb.h"
+
 namespace sextant::rlhf {
 
 // N tokens.
@@ -18,6 +20,15 @@ struct ClippedPolicy {
 // the slopes are it, and give a weighted cross-entropy the gradient of this loss.
 ClippedPolicy clipped_policy(const at::Tensor& now, const at::Tensor& before, const at::Tensor& advantages,
                              double range);
+
+// What the divergence from the reference adds to a token's loss, before its coefficient (DeepSeekMath, Shao
+// et al. 2024, equation 4, has k3), and the derivative by the log-probability; without gradient. log_ratios
+// [N], now less the reference's.
+struct DivergenceLoss {
+  at::Tensor losses;  // [N]
+  at::Tensor slopes;  // [N]: 1, log ratio, 1 - 1 / ratio for k1, k2, k3
+};
+DivergenceLoss divergence_loss(KlSettings::Estimator estimator, const at::Tensor& log_ratios);
 
 // The value model's loss: half of the larger squared error, of the value and of the value kept within `range`
 // of the one before (lm-human-preferences), [N], differentiable by `values`. range 0: not clipped.

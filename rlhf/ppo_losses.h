@@ -14,10 +14,12 @@ struct UpdateSums {
   double furthest = 0;  // largest |ratio - 1|
 };
 
-// The policy's loss over answers, and the cross-entropy over pretraining's tokens by their weights; counted
-// are the answers' tokens. Rows have the columns of rlhf/episode_rows.h. What is borrowed must outlive the
-// function.
-trainer::LossFunction policy_loss(const PpoSettings& settings, int64_t chunk, UpdateSums& sums);
+// The policy's loss over answers, with ppo.kl.place loss its divergence from the reference times
+// `kl_coefficient`, and the cross-entropy over pretraining's tokens by their weights. What counts is what
+// ppo.mean is over: the answers' tokens, or the answers. Rows have the columns of rlhf/episode_rows.h. What
+// is borrowed must outlive the function.
+trainer::LossFunction policy_loss(const PpoSettings& settings, double kl_coefficient, int64_t chunk,
+                                  UpdateSums& sums);
 
 // The value model's loss over answers.
 trainer::LossFunction value_loss(const PpoSettings& settings);

@@ -19,11 +19,27 @@ std::vector<trainer::Complaint> ppo_complaints(const PpoRun& settings) {
         {"ppo.episodes", fmt::format("{} is no multiple of run.global_batch={}; set ppo.episodes={}",
                                      ppo.episodes(), batch, (ppo.episodes() / batch + 1) * batch)});
   }
+  if (ppo.episodes() % ppo.answers_per_prompt() != 0) {
+    found.push_back({"ppo.episodes", fmt::format("{} is no multiple of ppo.answers_per_prompt={}",
+                                                 ppo.episodes(), ppo.answers_per_prompt())});
+  }
+  if (!has_values(ppo) && ppo.answers_per_prompt() < 2) {
+    found.push_back(
+        {"ppo.answers_per_prompt", fmt::format("ppo.advantages={} compares answers to the same prompt; set "
+                                               "ppo.answers_per_prompt=8, or more",
+                                               PpoSettings::Advantages_Name(ppo.advantages()))});
+  }
+  if (ppo.kl().place() == KlSettings::loss && ppo.kl().estimator() == KlSettings::k1) {
+    found.push_back(
+        {"ppo.kl.estimator",
+         "the gradient of k1 is 0 on average, so that it keeps nothing near; with ppo.kl.place=loss "
+         "set ppo.kl.estimator=k3"});
+  }
   if (!settings.rewards().has_model() && !settings.rewards().has_rubric())
     found.push_back({"rewards", "nothing is rewarded; give rewards.rubric or rewards.model"});
   if (settings.parallel().pipeline() > 1)
     found.push_back({"parallel.pipeline",
-                     "sextant ppo has no pipeline yet; set it to 1, and parallel.tensor or "
+                     "policies are drawn from without a pipeline; set it to 1, and parallel.tensor or "
                      "parallel.data instead"});
   if (settings.parallel().context() > 1)
     found.push_back({"parallel.context", "answers are not cut over ranks; set parallel.context=1"});
@@ -35,6 +51,10 @@ std::vector<trainer::Complaint> ppo_complaints(const PpoRun& settings) {
                                                         ppo.response_tokens(), settings.model().context())});
   }
   return found;
+}
+
+bool has_values(const PpoSettings& settings) {
+  return settings.advantages() == PpoSettings::generalised;
 }
 
 void check_reward_model(const trainer::CheckpointReader& reward, const trainer::Run& policy,

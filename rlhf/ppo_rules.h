@@ -12,6 +12,9 @@ namespace sextant::rlhf {
 // What is wrong across the fields of a run of PPO beside what is wrong with any run.
 std::vector<trainer::Complaint> ppo_complaints(const PpoRun& settings);
 
+// Whether advantages are over a value model that learns beside the policy.
+bool has_values(const PpoSettings& settings);
+
 // Throws Error(kInput) when a reward model can not score the policy's answers: another tokenizer, no scalar
 // head, a shorter context.
 void check_reward_model(const trainer::CheckpointReader& reward, const trainer::Run& policy,

@@ -20,7 +20,8 @@ std::vector<Episode> draw_episodes(trainer::Passes& policy, const PpoSettings& s
   std::vector<std::vector<int32_t>> ids;
   auto all = static_cast<int64_t>(prompts.prompts.size());
   for (int64_t i = 0; i < range.count; ++i) {
-    int64_t which = prompt_of(range.step * settings.episodes() + range.first + i, all, run_seed);
+    int64_t number = (range.step * settings.episodes() + range.first + i) / settings.answers_per_prompt();
+    int64_t which = prompt_of(number, all, run_seed);
     const Prompt& prompt = prompts.prompts[static_cast<size_t>(which)];
     Episode& episode = episodes[static_cast<size_t>(i)];
     episode.set_number(range.first + i);

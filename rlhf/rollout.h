@@ -19,7 +19,7 @@ struct RolloutRange {
   int64_t count = 0;
 };
 
-// The prompt of episode `number` of all that a run draws: each epoch over the prompts in an order of its own.
+// The prompt of group `number` of all that a run draws: each epoch over the prompts in an order of its own.
 int64_t prompt_of(int64_t number, int64_t prompts, uint64_t run_seed);
 
 // Draws answers from the policy. Log-probabilities are those of sampling, to be compared with those of

@@ -76,14 +76,24 @@ std::vector<std::string> check_first_episodes(const std::vector<Episode>& episod
   return told;
 }
 
-std::vector<std::string> check_first_update(const UpdateSums& sums, double value_loss, double return_square,
-                                            NumericsSettings::Compute compute) {
+void check_first_update(const UpdateSums& sums, NumericsSettings::Compute compute) {
   if (!(sums.furthest <= tolerance(compute, 1e-5))) {
     fail_input(
         fmt::format("start-up check: a probability ratio is {:.3g} away from 1 before the first update; the "
                     "policy's forward pass gives other numbers each time",
                     sums.furthest));
   }
+}
+
+std::vector<std::string> check_groups(double equal_groups) {
+  if (equal_groups < 1) return {};
+  return {
+      "start-up check: the answers to each prompt all have the same score, so that this step teaches "
+      "nothing; "
+      "raise ppo.answers_per_prompt or ppo.temperature, or reward by degrees"};
+}
+
+std::vector<std::string> check_first_values(double value_loss, double return_square) {
   // Values of size 1 are what a new head gives.
   double sane = 100 * (return_square + 1);
   if (std::isfinite(value_loss) && value_loss <= sane) return {};

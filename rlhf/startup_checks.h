@@ -20,9 +20,13 @@ void check_template(const data::ChatTemplate& form);
 std::vector<std::string> check_first_episodes(const std::vector<Episode>& episodes,
                                               trainer::NumericsSettings::Compute compute, double temperature);
 
-// Of the first update, before which nothing had changed: ratios are 1, and the value model's errors are of
-// the size of the returns.
-std::vector<std::string> check_first_update(const UpdateSums& sums, double value_loss, double return_square,
-                                            trainer::NumericsSettings::Compute compute);
+// Of the first update, before which nothing had changed: ratios are 1.
+void check_first_update(const UpdateSums& sums, trainer::NumericsSettings::Compute compute);
+
+// And the value model's errors are of the size of the returns.
+std::vector<std::string> check_first_values(double value_loss, double return_square);
+
+// Where advantages are made inside groups, of which this share has equal scores: some group has not.
+std::vector<std::string> check_groups(double equal_groups);
 
 }  // namespace sextant::rlhf

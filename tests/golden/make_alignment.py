@@ -1,4 +1,4 @@
-"""Makes alignment.json: pieces of PPO from their definitions, in mpmath with 60 digits, sharing nothing with ours.
+"""Makes alignment.json: pieces of PPO, GRPO and DPO from their definitions, in mpmath with 60 digits, sharing nothing with ours.
 
 Derivatives are central differences with a step of 1e-20, exact beyond what fp64 can show.
 """
@@ -93,6 +93,46 @@ def value_case(count, clip):
             "slopes": stored(slope(loss(i), values[i]) for i in range(count))}
 
 
+def divergence_loss_case(count):
+    """k2 and k3 of a token's probability now against the reference's, as losses."""
+    now, reference = numbers(count, 2), numbers(count, 2)
+    def k2(i):
+        return lambda x: (x - mpf(reference[i])) ** 2 / 2
+    def k3(i):
+        return lambda x: exp(mpf(reference[i])) / exp(x) - 1 - log(exp(mpf(reference[i])) / exp(x))
+    case = {"log_ratios": stored(mpf(a) - mpf(b) for a, b in zip(now, reference))}
+    for name, loss in (("k2", k2), ("k3", k3)):
+        case[name] = {"losses": stored(loss(i)(mpf(now[i])) for i in range(count)),
+                      "slopes": stored(slope(loss(i), now[i]) for i in range(count))}
+    return case
+
+
+def preference_case(form, beta, smoothing, margin, count):
+    """Losses of pairs by how far the answers' log-probabilities moved from the reference's; derivatives by the better's."""
+    better, worse = numbers(count, 4), numbers(count, 4)
+    def sigmoid(x):
+        return 1 / (1 + exp(-x))
+    def loss(i):
+        def of(x):
+            gap = x - mpf(worse[i])
+            if form == "ipo":
+                return (gap - 1 / (2 * mpf(beta))) ** 2
+            logit = mpf(beta) * gap - mpf(margin)
+            return -(1 - mpf(smoothing)) * log(sigmoid(logit)) - mpf(smoothing) * log(sigmoid(-logit))
+        return of
+    return {"form": form, "beta": beta, "smoothing": smoothing, "margin": margin, "better": better, "worse": worse,
+            "losses": stored(loss(i)(mpf(better[i])) for i in range(count)),
+            "slopes": stored(slope(loss(i), better[i]) for i in range(count))}
+
+
+def wilson_case(share, trials):
+    """The two shares whose normal test just does not reject the one that was seen, as roots of its equation."""
+    z2 = (mpmath.sqrt(2) * mpmath.erfinv(mpf("0.95"))) ** 2
+    p, n = mpf(share), mpf(trials)
+    low, high = sorted(mpmath.polyroots([1 + z2 / n, -2 * p - z2 / n, p * p], extraprec=200), key=lambda x: x.real)
+    return {"share": share, "trials": trials, "low": float(low.real), "high": float(high.real)}
+
+
 golden = {
     "made_by": "make_alignment.py, mpmath " + mpmath.__version__,
     "advantages": [gae_case(1, 1, 0.95), gae_case(7, 1, 0.95), gae_case(9, 0.9, 0.8), gae_case(5, 0.99, 0),
@@ -102,5 +142,9 @@ golden = {
     "whitening": whitening_case(11),
     "policy": policy_case(24, 0.2),
     "value": value_case(24, 0.2),
+    "divergence_loss": divergence_loss_case(12),
+    "preferences": [preference_case("sigmoid", 0.1, 0, 0, 9), preference_case("sigmoid", 0.5, 0.1, 0.25, 9),
+                    preference_case("ipo", 0.2, 0, 0, 9)],
+    "wilson": [wilson_case(*each) for each in ((0.0, 5), (1.0, 5), (0.3, 20), (0.5, 12), (0.05, 100), (1 / 3, 3))],
 }
 (pathlib.Path(__file__).parent / "alignment.json").write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")

@@ -60,6 +60,7 @@ TEST(Advantages, OfGroups) {
   }
   expect_near(leave_one_out_advantages({1, 2, 6}, 3), {-3, -1.5, 4.5});
   expect_near(group_relative_advantages({2, 2, 2}, 3), {0, 0, 0});
+  expect_near(group_mean_advantages({1, 2, 6, 0, 0, 3}, 3), {-2, -1, 3, -1, -1, 2});
 }
 
 TEST(Divergence, EstimatorsAreTheirDefinitionsAndHaveTheRightMean) {
@@ -114,6 +115,22 @@ TEST(PolicyLoss, LossesAndSlopesAreTheOthers) {
   int64_t clipped = policy.clipped.sum().item<int64_t>();
   EXPECT_GT(clipped, 0);
   EXPECT_LT(clipped, policy.clipped.numel());
+}
+
+TEST(PolicyLoss, DivergenceLossesAndSlopesAreTheOthers) {
+  golden::Json example = golden::load("alignment.json")["divergence_loss"];
+  at::Tensor ratios = tensor(example["log_ratios"]);
+  const std::pair<KlSettings::Estimator, const char*> kEach[] = {{KlSettings::k2, "k2"},
+                                                                 {KlSettings::k3, "k3"}};
+  for (const auto& [estimator, name] : kEach) {
+    DivergenceLoss found = divergence_loss(estimator, ratios);
+    expect_near(found.losses, example[name]["losses"]);
+    expect_near(found.slopes, example[name]["slopes"]);
+    for (int64_t i = 0; i < ratios.numel(); ++i) {
+      EXPECT_NEAR(found.losses[i].item<double>(), divergence(estimator, ratios[i].item<double>()), kExact)
+          << "a penalty in the loss is the one in the reward";
+    }
+  }
 }
 
 TEST(PolicyLoss, ValueLossesAndGradientsAreTheOthers) {

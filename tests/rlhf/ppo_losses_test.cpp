@@ -10,9 +10,9 @@
 
 #include "parallel/base/seed.h"
 #include "parallel/group_threads.h"
+#include "rlhf/answer_advantages.h"
 #include "rlhf/episode_rows.h"
 #include "rlhf/model_scores.h"
-#include "rlhf/whitening.h"
 #include "trainer/generation/generate.h"
 #include "trainer/model/initialise.h"
 #include "trainer/model/model_rules.h"
@@ -55,6 +55,7 @@ std::vector<Episode> made_up_episodes() {
     for (uint64_t t = 0; t < 9 - 2 * i; ++t) {
       episode.add_response(static_cast<int32_t>(key.below(64, i, 100 + t)));
       episode.add_log_probabilities(-4.2 + 0.6 * key.normal(i, 200 + t));
+      episode.add_reference_log_probabilities(-4.2 + 0.6 * key.normal(i, 600 + t));
       episode.add_advantages(key.normal(i, 300 + t));
       episode.add_values(0.3 * key.normal(i, 400 + t));
       episode.add_returns(key.normal(i, 500 + t));
@@ -85,7 +86,9 @@ data::Batch mixed_batch() {
   return batch;
 }
 
-// PPO's loss as its equation reads, by autograd through whole logits.
+// The loss as its equation reads, by autograd through whole logits.
+constexpr double kCoefficient = 0.3;  // of the divergence, large enough to be seen
+
 at::Tensor plain_loss(const trainer::Transformer& model, const trainer::Rows& rows,
                       const PpoSettings& settings) {
   at::Tensor hidden = model.forward_stage(0, {}, rows) / settings.temperature();
@@ -95,14 +98,20 @@ at::Tensor plain_loss(const trainer::Transformer& model, const trainer::Rows& ro
   at::Tensor ratio = (now - column(kBefore)).exp(), advantage = column(kAdvantage);
   at::Tensor losses =
       -at::minimum(ratio * advantage, ratio.clamp(1 - settings.clip(), 1 + settings.clip()) * advantage);
-  return (losses * column(kAnswer) - now * column(kPretraining)).sum();
+  at::Tensor answers = column(kAnswer);
+  if (settings.kl().place() == KlSettings::loss) {
+    at::Tensor gone = column(kReference) - now;
+    losses = losses + kCoefficient * at::where(answers > 0, gone.exp() - 1 - gone, 0.0);
+  }
+  at::Tensor sums = losses * answers;  // [B, T]
+  if (settings.mean() == PpoSettings::answers) sums = sums / answers.sum(1, true).clamp_min(1);
+  if (settings.mean() == PpoSettings::constant) sums = sums / 16.0;
+  return (sums - now * column(kPretraining)).sum();
 }
 
-TEST(PolicyLossOfRows, HasThePlainLossAndItsGradient) {
+void expect_plain_loss_and_gradient(const PpoSettings& settings, double count) {
   data::Batch batch = mixed_batch();
   trainer::Rows rows = trainer::rows_of(batch, 0, batch.rows, at::kCPU, {});
-  PpoSettings settings;
-  settings.set_temperature(0.8);
   auto plain = model_of(small_model(), kDouble, nullptr);
   at::Tensor expected = plain_loss(*plain, rows, settings);
   expected.backward();
@@ -111,10 +120,10 @@ TEST(PolicyLossOfRows, HasThePlainLossAndItsGradient) {
       parallel::Group* tensor = ranks > 1 ? &group : nullptr;
       auto model = model_of(small_model(), kDouble, tensor);
       UpdateSums sums;
-      trainer::LossSum loss = trainer::loss_of(*model, rows, policy_loss(settings, 7, sums));
+      trainer::LossSum loss = trainer::loss_of(*model, rows, policy_loss(settings, kCoefficient, 7, sums));
       EXPECT_NEAR(loss.sum.item<double>(), expected.item<double>(),
                   1e-10 * std::abs(expected.item<double>()));
-      EXPECT_EQ(loss.count.item<double>(), 9 + 7 + 5 + 3);
+      EXPECT_EQ(loss.count.item<double>(), count);
       EXPECT_EQ(sums.tokens, 24);
       EXPECT_GT(sums.clipped, 0);
       EXPECT_LT(sums.clipped, 24);
@@ -135,6 +144,23 @@ TEST(PolicyLossOfRows, HasThePlainLossAndItsGradient) {
       }
     });
   }
+}
+
+TEST(PolicyLossOfRows, HasThePlainLossAndItsGradient) {
+  PpoSettings settings;
+  settings.set_temperature(0.8);
+  expect_plain_loss_and_gradient(settings, 9 + 7 + 5 + 3);
+}
+
+TEST(PolicyLossOfRows, HasTheDivergenceAndTheMeanThatIsAskedFor) {
+  PpoSettings settings;
+  settings.set_response_tokens(16);
+  settings.mutable_kl()->set_place(KlSettings::loss);
+  settings.mutable_kl()->set_estimator(KlSettings::k3);
+  settings.set_mean(PpoSettings::answers);
+  expect_plain_loss_and_gradient(settings, 4);
+  settings.set_mean(PpoSettings::constant);
+  expect_plain_loss_and_gradient(settings, 4);
 }
 
 TEST(ModelScores, AreWhatSamplingSaw) {
@@ -165,7 +191,7 @@ TEST(ModelScores, AreWhatSamplingSaw) {
 }
 
 // A bandit: after any prompt one token is worth 1 and all others nothing. The optimum is to say it always.
-TEST(PolicyLossOfRows, FindsABanditsOptimum) {
+double share_of_the_prize(const PpoSettings& settings) {
   constexpr int32_t kPrize = 11;
   auto model = model_of(small_model(), {at::kFloat, at::kFloat}, nullptr);
   auto world = parallel::single_rank_group();
@@ -176,7 +202,6 @@ TEST(PolicyLossOfRows, FindsABanditsOptimum) {
   step_settings.optimizer.set_warmup_steps(0);
   step_settings.optimizer.set_schedule(trainer::OptimizerSettings::constant);
   trainer::TrainStep step(passes, step_settings, *world);
-  PpoSettings settings;
   trainer::Breakdown breakdown;
   double share = 0;
   for (uint64_t round = 0; round < 60; ++round) {
@@ -184,30 +209,42 @@ TEST(PolicyLossOfRows, FindsABanditsOptimum) {
     generation.tokens = 1;
     generation.seed = round;
     std::vector<std::vector<int32_t>> prompts(128, {1, 2});
-    for (size_t i = 0; i < prompts.size(); ++i) prompts[i][0] = static_cast<int32_t>(i % 8);
+    for (size_t i = 0; i < prompts.size(); ++i) prompts[i][0] = static_cast<int32_t>(i / 16);
     auto completions = trainer::generate(passes, prompts, generation);
     std::vector<Episode> episodes(prompts.size());
-    std::vector<double> advantages;
-    for (const auto& completion : completions) advantages.push_back(completion.ids[0] == kPrize ? 1 : 0);
     share = 0;
-    for (double x : advantages) share += x / static_cast<double>(advantages.size());
-    whiten(advantages);
     for (size_t i = 0; i < episodes.size(); ++i) {
       episodes[i].mutable_prompt()->Assign(prompts[i].begin(), prompts[i].end());
       episodes[i].add_response(completions[i].ids[0]);
       episodes[i].add_log_probabilities(completions[i].log_probabilities[0]);
-      episodes[i].add_advantages(share > 0 ? advantages[i] : 0);
+      episodes[i].add_reference_log_probabilities(completions[i].log_probabilities[0]);
+      episodes[i].add_values(0);
+      episodes[i].set_score(completions[i].ids[0] == kPrize ? 1 : 0);
+      share += episodes[i].score() / static_cast<double>(episodes.size());
     }
+    if (share == 0) continue;
+    add_advantages(settings, 0, episodes);
     for (int inner = 0; inner < 2; ++inner) {
       UpdateSums sums;
-      step.run(Step(0), episode_rows(pointers(episodes), 3), 64, policy_loss(settings, 256, sums), breakdown);
+      step.run(Step(0), episode_rows(pointers(episodes), 3), 64, policy_loss(settings, 0, 256, sums),
+               breakdown);
       // Sampling's log-probabilities are those of training to fp32's rounding: the first ratio is 1.
       if (inner == 0) {
         EXPECT_LT(sums.furthest, 1e-5);
       }
     }
   }
-  EXPECT_GT(share, 0.95);
+  return share;
+}
+
+TEST(PolicyLossOfRows, FindsABanditsOptimumByEveryAdvantage) {
+  for (auto advantages :
+       {PpoSettings::generalised, PpoSettings::group, PpoSettings::group_mean, PpoSettings::leave_one_out}) {
+    PpoSettings settings;
+    settings.set_advantages(advantages);
+    settings.set_answers_per_prompt(16);
+    EXPECT_GT(share_of_the_prize(settings), 0.95) << PpoSettings::Advantages_Name(advantages);
+  }
 }
 
 TEST(ValueLossOfRows, LearnsReturns) {
