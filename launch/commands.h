@@ -10,7 +10,8 @@ namespace sextant::launch {
 void add_pretrain(CLI::App& app);
 void add_sft(CLI::App& app);
 void add_reward(CLI::App& app);
-void add_ppo(CLI::App& app);
+void add_dpo(CLI::App& app);
+void add_ppo(CLI::App& app);  // ppo, grpo
 void add_generate(CLI::App& app);
 void add_score(CLI::App& app);
 void add_verify(CLI::App& app);

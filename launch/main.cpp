@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   sextant::launch::add_pretrain(app);
   sextant::launch::add_sft(app);
   sextant::launch::add_reward(app);
+  sextant::launch::add_dpo(app);
   sextant::launch::add_ppo(app);
   sextant::launch::add_generate(app);
   sextant::launch::add_score(app);

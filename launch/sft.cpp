@@ -2,8 +2,6 @@
 #include <string>
 #include <vector>
 
-#include "data/chat/chat_template.h"
-#include "data/chat/known_templates.h"
 #include "launch/commands.h"
 #include "launch/training_session.h"
 #include "rlhf/stage_run.h"
@@ -33,10 +31,7 @@ int sft(const SftOptions& options) {
     return trainer::next_token_loss(config.numerics().loss_chunk());
   };
   stage.prompt_form = [&](const trainer::Run& config, const data::Tokenizer& tokenizer) {
-    auto chat = std::make_shared<const data::ChatTemplate>(settings.chat(), tokenizer,
-                                                           data::brought_template(config.data().tokenizer()));
-    auto ids = [chat](const std::string& prompt) { return chat->prompt({{data::Role::kUser, prompt}}); };
-    return trainer::PromptForm{ids, chat->end_of_turn()};
+    return chat_prompts(settings.chat(), config, tokenizer);
   };
   stage.config_text = [&](const trainer::Run& config) {
     rlhf::set_base(config, settings);

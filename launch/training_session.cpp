@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "data/chat/chat_template.h"
+#include "data/chat/known_templates.h"
 #include "launch/machine.h"
 #include "launch/ranks.h"
 #include "launch/run_place.h"
@@ -114,6 +116,16 @@ class TrainingSession {
     return config_.run().steps() * config_.run().global_batch() * config_.model().context();
   }
 
+  // Where the run goes on, what it started from is the step folder that was the newest then.
+  void keep_start(const std::string& newest) {
+    std::string folder;
+    parallel::together(world_, [&] {
+      folder = newest.empty() ? trainer::CheckpointReader(config_.run().start_from()).folder().string()
+                              : trainer::CheckpointReader(newest).manifest().config().run().start_from();
+    });
+    run_.config.mutable_run()->set_start_from(folder);
+  }
+
   void start() {
     if (!config_.run().has_start_from()) {
       trainer::initialise(assembly_->step().pieces(), config_.run().seed());
@@ -127,12 +139,23 @@ class TrainingSession {
       kept_files_ = trainer::kept_files(reader);
     });
     assembly_->step().refresh_values();
-    place_->say("starting from the weights of {}", config_.run().start_from());
+  }
+
+  void say_start() {
+    if (config_.run().has_start_from())
+      place_->say("starting from the weights of {}", config_.run().start_from());
   }
 
   void start_or_resume() {
     std::string path = place_->newest();
-    if (path.empty()) return start();
+    if (stage_.learn_from_start) {
+      keep_start(path);
+      start();
+      stage_.learn_from_start(*assembly_, world_);
+    } else if (path.empty()) {
+      start();
+    }
+    if (path.empty()) return say_start();
     std::vector<std::string> changed;
     parallel::together(world_, [&] {
       trainer::CheckpointReader reader(path);
@@ -203,6 +226,14 @@ class TrainingSession {
 };
 
 }  // namespace
+
+trainer::PromptForm chat_prompts(const data::ChatSettings& settings, const trainer::Run& config,
+                                 const data::Tokenizer& tokenizer) {
+  auto chat = std::make_shared<const data::ChatTemplate>(settings, tokenizer,
+                                                         data::brought_template(config.data().tokenizer()));
+  auto ids = [chat](const std::string& prompt) { return chat->prompt({{data::Role::kUser, prompt}}); };
+  return {ids, chat->end_of_turn()};
+}
 
 int train_stage(RunFile& run, const TrainingStage& stage) {
   trainer::keep_host_memory();

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "data/chat/chat.pb.h"
 #include "data/loader.h"
 #include "data/tokenizer/tokenizer.h"
 #include "launch/run_start.h"
@@ -14,6 +15,10 @@
 #include "trainer/train.h"
 
 namespace sextant::launch {
+
+// What a user says as the chat template of `settings` (or the tokenizer's own) has it. Borrows the tokenizer.
+trainer::PromptForm chat_prompts(const data::ChatSettings& settings, const trainer::Run& config,
+                                 const data::Tokenizer& tokenizer);
 
 // What a stage trains on.
 struct StageRows {
@@ -33,6 +38,10 @@ struct TrainingStage {
   std::function<trainer::LossFunction(const trainer::Run&)> loss;
   // How run.sample_prompts are read; left out: as text. The tokenizer outlives the result.
   std::function<trainer::PromptForm(const trainer::Run&, const data::Tokenizer&)> prompt_form;
+  // Looks at the model that the run starts from, before it is trained, or before a checkpoint takes its place
+  // where the run goes on; then run.start_from stays the step folder that it named at the first start. Left
+  // out: not. All ranks call.
+  std::function<void(const trainer::Assembly&, parallel::Group& world)> learn_from_start;
   // What a stage knows once the model is there: see Training's fields of these names. Left out: nothing.
   std::function<trainer::Scalars(const trainer::Assembly&, const trainer::HeldOut&, parallel::Group& world)>
       measure;

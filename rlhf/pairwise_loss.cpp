@@ -4,6 +4,7 @@
 
 #include "data/chat/comparison_set.h"
 #include "parallel/base/error.h"
+#include "rlhf/pair_places.h"
 
 namespace sextant::rlhf {
 
@@ -17,18 +18,10 @@ Pairs pairs_of(const at::Tensor& values, const trainer::Rows& rows) {
   at::Tensor row = at::arange(values.size(0), rows.tokens.options()).unsqueeze(1).expand_as(ends);
   at::Tensor prompt = at_ends(row) * values.size(1) + at_ends(rows.columns[data::kGroupColumn]).to(at::kLong);
   at::Tensor rank = at_ends(rows.columns[data::kRankColumn]);
-  at::Tensor same = prompt.unsqueeze(1) == prompt.unsqueeze(0);                   // [A, A]
-  at::Tensor better = same & (rank.unsqueeze(1) < rank.unsqueeze(0));             // [A, A]
-  at::Tensor of_prompt = same.to(at::kDouble).mv(better.sum(1).to(at::kDouble));  // [A] pairs of its prompt
-  at::Tensor winner, loser;
-  {
-    std::vector<at::Tensor> places = better.nonzero_numpy();  // [P], [P]
-    winner = places[0];
-    loser = places[1];
-  }
-  pairs.gaps = pairs.scores.index_select(0, winner) - pairs.scores.index_select(0, loser);
-  pairs.margins = at_ends(rows.columns[data::kMarginColumn]).index_select(0, winner);
-  pairs.shares = of_prompt.index_select(0, winner).reciprocal();
+  PairPlaces places = pair_places(prompt, rank);
+  pairs.gaps = pairs.scores.index_select(0, places.winner) - pairs.scores.index_select(0, places.loser);
+  pairs.margins = at_ends(rows.columns[data::kMarginColumn]).index_select(0, places.winner);
+  pairs.shares = places.shares;
   // Each prompt's shares add up to 1 but for rounding.
   pairs.prompts = pairs.shares.sum().round();
   return pairs;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "parallel/base/error.h"
+#include "rlhf/dpo.pb.h"
 #include "rlhf/ppo.pb.h"
 #include "rlhf/reward.pb.h"
 #include "rlhf/supervised.pb.h"
@@ -56,7 +57,7 @@ std::vector<std::string> changed_own_settings(const pb::Message& before, const p
 }
 
 std::vector<const pb::Descriptor*> stages() {
-  return {SupervisedRun::descriptor(), RewardRun::descriptor(), PpoRun::descriptor()};
+  return {SupervisedRun::descriptor(), RewardRun::descriptor(), DpoRun::descriptor(), PpoRun::descriptor()};
 }
 
 const pb::Descriptor& kind_of_file(const std::filesystem::path& file) {

@@ -58,8 +58,9 @@ void ComparisonSet::add(const Comparison& comparison, const ChatSettings& settin
   const std::vector<int32_t> prompt = chat.prompt(comparison.prompt);
   std::vector<RankedAnswer> answers;
   for (const Answer& answer : comparison.answers) {
-    RankedAnswer ranked{prompt, static_cast<float>(answer.rank), static_cast<float>(comparison.margin)};
+    RankedAnswer ranked{prompt, static_cast<float>(answer.rank), static_cast<float>(comparison.margin), 0};
     std::vector<int32_t> ids = chat.answer(answer.text);
+    ranked.said = static_cast<int32_t>(ids.size());
     ranked.ids.insert(ranked.ids.end(), ids.begin(), ids.end());
     answers.push_back(std::move(ranked));
   }

@@ -21,6 +21,7 @@ struct RankedAnswer {
   std::vector<int32_t> ids;
   float rank = 0;    // smaller is better
   float margin = 0;  // of its comparison
+  int32_t said = 0;  // how many of the ids, from the end, are the answer
 };
 
 // Comparisons as ids, in memory. One that does not fit a row with all of its answers is left out and counted,
