@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -39,10 +40,16 @@ void print(const google::protobuf::Message& message, const trainer::Origins& ori
 // Of a run, or of a stage of alignment, whichever the file is.
 void show(const ShowOptions& options) {
   const google::protobuf::Descriptor& kind = rlhf::kind_of_file(options.file);
-  bool stage = &kind != trainer::Run::descriptor();
+  auto stages = rlhf::stages();
+  bool stage = std::find(stages.begin(), stages.end(), &kind) != stages.end();
   std::unique_ptr<google::protobuf::Message> message(
       google::protobuf::MessageFactory::generated_factory()->GetPrototype(&kind)->New());
   trainer::Origins origins;
+  if (!stage && &kind != trainer::Run::descriptor()) {
+    trainer::load_config(options.file, options.overrides, *message, &origins);
+    trainer::set_constant_defaults(*message);
+    return print(*message, origins, options.form);
+  }
   rlhf::load_stage(options.file, options.overrides, *message, &origins);
   trainer::Run run = rlhf::base_of(*message);
   trainer::check(trainer::complaints(run, 0, stage ? trainer::RowsFrom::kStage : trainer::RowsFrom::kShards),
@@ -79,10 +86,10 @@ void add_config(CLI::App& app) {
   add_show(*config);
   config->add_subcommand("reference", "Print the reference of all keys as Markdown (docs/configuration.md)")
       ->footer("Example: sextant config reference > docs/configuration.md")
-      ->callback([] { print(trainer::reference_markdown(*trainer::Run::descriptor(), rlhf::stages())); });
+      ->callback([] { print(trainer::reference_markdown(*trainer::Run::descriptor(), rlhf::documents())); });
   config->add_subcommand("schema", "Print the JSON schema from which editors complete keys")
       ->footer("Example: sextant config schema > configs/sextant.schema.json")
-      ->callback([] { print(trainer::json_schema(*trainer::Run::descriptor(), rlhf::stages())); });
+      ->callback([] { print(trainer::json_schema(*trainer::Run::descriptor(), rlhf::documents())); });
 }
 
 }  // namespace sextant::launch

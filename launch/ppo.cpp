@@ -96,7 +96,9 @@ class PpoSession {
     form_.emplace(settings_.chat(), *tokenizer_, data::brought_template(config_.data().tokenizer()));
     rlhf::check_template(*form_);
     int64_t longest = config_.model().context() - settings_.ppo().response_tokens();
-    prompts_ = rlhf::read_prompts(settings_.ppo(), settings_.chat(), *form_, longest);
+    const auto& paths = settings_.ppo().prompts();
+    prompts_ =
+        rlhf::read_prompts({"ppo", {paths.begin(), paths.end()}, "", longest}, settings_.chat(), *form_);
     if (settings_.rewards().has_rubric()) {
       rlhf::Rubric rubric;
       trainer::load_config(settings_.rewards().rubric(), {}, rubric, nullptr);

@@ -12,7 +12,8 @@ launch/quickstart.sh
   4. fine-tunes it on conversations of prompts/: to answer, and to refuse what it should
   5. trains a reward model over it on comparisons of answers
   6. trains it further by that and by a rubric, with PPO
-  7. shows what the models write, how well answers are told apart and what PPO changed, and where everything is
+  7. asks before PPO and after what is disallowed, sensitive and harmless, and counts what they answer
+  8. shows what the models write, how well answers are told apart and what PPO changed, and where everything is
 
 About twelve minutes on two quiet cores the first time. Everything goes to runs/quickstart; remove that folder to begin
 anew. The text is the GNU Collaborative International Dictionary of English, which Debian ships as dict-gcide (GPL).
@@ -72,10 +73,10 @@ for line in lines:
 PYTHON
 }
 
-say "1 of 7: set-up and build"
+say "1 of 8: set-up and build"
 bash launch/setup.sh
 
-say "2 of 7: tokenizer and token shards from $text"
+say "2 of 8: tokenizer and token shards from $text"
 [[ -r $text ]] || { echo "the text $text is not there; apt-get install dict-gcide, or set QUICKSTART_TEXT" >&2; exit 1; }
 mkdir -p "$work"
 # A dictionary entry begins in the first column; each becomes a document.
@@ -92,7 +93,7 @@ else
     --output "$work/gcide" "$text"
 fi
 
-say "3 of 7: pretraining on two ranks"
+say "3 of 8: pretraining on two ranks"
 last=$(last_step "$config")
 reached=$(trained_to pretrain)
 if ((reached < halfway)); then
@@ -106,16 +107,23 @@ else
   echo "$work/pretrain has reached step $last"
 fi
 
-say "4 of 7: fine-tuning on conversations"
+say "4 of 8: fine-tuning on conversations"
 align sft
 
-say "5 of 7: a reward model"
+say "5 of 8: a reward model"
 align reward
 
-say "6 of 7: PPO, by the rubric and the reward model"
+say "6 of 8: PPO, by the rubric and the reward model"
 align ppo
 
-say "7 of 7: what came of it"
+say "7 of 8: what is answered to requests of prompts/safety.jsonl that nobody trained on, before PPO and after"
+if [[ $work/safety/safety.json -nt $work/ppo/metrics.jsonl ]]; then
+  echo "$work/safety/safety.json is there"
+else
+  bash launch/run.sh -n 2 --restarts 0 -- safety configs/rlhf/quickstart_safety.yaml
+fi
+
+say "8 of 8: what came of it"
 echo "Before training (prompt|what the model went on with):"
 sample pretrain first
 echo "After $last steps:"
@@ -152,7 +160,7 @@ PYTHON
 cat <<TEXT
 
 The run folders are $work/{pretrain,sft,reward,ppo}: metrics.jsonl, checkpoints, samples.jsonl, TensorBoard's events,
-config.yaml.
+config.yaml. $work/safety has every answer of the safety evaluation and its table as JSON.
 Try next:
   $sextant generate --checkpoint $work/pretrain --prompt "A musical" --tokens 60
   $sextant checkpoint inspect $work/pretrain

@@ -133,7 +133,7 @@ def is_held_out(number):
 
 
 def requests():
-    """(class, split, prompt, answers from the best to the worst)."""
+    """(class, subject, split, prompt, answers from the best to the worst)."""
     reasons, helpful = list(DISALLOWED.values()), list(BENIGN.values())
     for subjects, forms, name in (
         (DISALLOWED, ASKING, "disallowed"), (BENIGN, BENIGN_ASKING, "benign"),
@@ -150,13 +150,13 @@ def requests():
                 prompt = form.format(subject)
                 if name == "plain" and subject[0] in "aeiou":
                     prompt = prompt.replace(" a " + subject, " an " + subject)
-                yield name, split, prompt, answers
+                yield name, subject, split, prompt, answers
 
 
 def main():
     files = {}
-    for name, split, prompt, answers in requests():
-        label = {"prompt": prompt, "class": name, "split": split}
+    for name, subject, split, prompt, answers in requests():
+        label = {"prompt": prompt, "class": name, "subject": subject, "split": split}
         if name != "plain":
             files.setdefault("safety.jsonl", []).append(label)
         conversation = {"prompt": prompt, "response": answers[0], "class": name}

@@ -1,7 +1,6 @@
 #include "rlhf/policy.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +10,7 @@
 #include "parallel/agreement.h"
 #include "parallel/base/seed.h"
 #include "rlhf/answer_advantages.h"
+#include "rlhf/episode_exchange.h"
 #include "rlhf/episode_rows.h"
 #include "rlhf/model_scores.h"
 #include "rlhf/policy_counters.h"
@@ -102,7 +102,7 @@ class PolicyLoop {
     phases_.rollout = drawn - begin;
     phases_.rewards = scored - drawn;
     phases_.comparison = trainer::steady_seconds() - scored;
-    std::vector<Episode> all = gathered(mine);
+    std::vector<Episode> all = gather_episodes(mine, data());
     add_advantages(settings_, run_.kl.coefficient(), all);
     return all;
   }
@@ -141,24 +141,6 @@ class PolicyLoop {
       episode.mutable_reference_log_probabilities()->Assign(before[i].begin(), before[i].end());
       episode.mutable_values()->Assign(values[i].begin(), values[i].end());
     }
-  }
-
-  std::vector<Episode> gathered(const std::vector<Episode>& mine) {
-    std::string bytes;
-    for (const Episode& episode : mine) {
-      std::string one = episode.SerializeAsString();
-      bytes += fmt::format("{:016x}", one.size()) + one;
-    }
-    std::vector<Episode> all;
-    for (const std::string& part : parallel::gather_bytes(data(), bytes)) {
-      for (size_t at = 0; at < part.size();) {
-        size_t size = std::stoull(part.substr(at, 16), nullptr, 16);
-        Episode& episode = all.emplace_back();
-        expect(episode.ParseFromString(part.substr(at + 16, size)), "episodes arrive whole");
-        at += 16 + size;
-      }
-    }
-    return all;
   }
 
   void check_episodes(const std::vector<Episode>& episodes) {

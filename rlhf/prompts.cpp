@@ -26,23 +26,23 @@ data::Conversation asked(const nlohmann::json& object) {
 
 }  // namespace
 
-PromptSet read_prompts(const PpoSettings& settings, const data::ChatSettings& chat,
-                       const data::ChatTemplate& form, int64_t longest) {
+PromptSet read_prompts(const PromptFiles& files, const data::ChatSettings& chat,
+                       const data::ChatTemplate& form) {
   PromptSet set;
   data::LineCounts counts;
-  for (const std::string& path : settings.prompts()) {
+  for (const std::string& path : files.paths) {
     counts += data::each_object(path, chat.on_bad_line(), [&](const nlohmann::json& object) {
+      if (!files.split.empty() && text_or_none(object, "split") != files.split) return;
       data::Conversation conversation = asked(object);
       Prompt prompt{form.prompt(conversation), conversation.back().content, text_or_none(object, "class"),
-                    text_or_none(object, "answer")};
+                    text_or_none(object, "answer"), text_or_none(object, "subject")};
       auto length = static_cast<int64_t>(prompt.ids.size());
-      if (length > longest) {
+      if (length > files.longest) {
         if (chat.on_too_long() == data::ChatSettings::refuse_conversation) {
           throw data::RefusedLine(
-              fmt::format("the prompt has {} tokens, but model.context leaves {} beside ppo.response_tokens; "
-                          "shorten it, or "
-                          "set chat.on_too_long=skip",
-                          length, longest));
+              fmt::format("the prompt has {} tokens, but model.context leaves {} beside {}.response_tokens; "
+                          "shorten it, or set chat.on_too_long=skip",
+                          length, files.longest, files.section));
         }
         ++set.too_long;
         return;
@@ -56,8 +56,8 @@ PromptSet read_prompts(const PpoSettings& settings, const data::ChatSettings& ch
   set.first_fault = counts.first_fault;
   require(
       !set.prompts.empty(),
-      fmt::format("ppo.prompts: no prompt is left ({} lines were no prompts, {} were longer than {} tokens)",
-                  set.bad_lines, set.too_long, longest));
+      fmt::format("{}.prompts: no prompt is left ({} lines were no prompts, {} were longer than {} tokens)",
+                  files.section, set.bad_lines, set.too_long, files.longest));
   return set;
 }
 

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "data/chat/chat_template.h"
-#include "rlhf/ppo.pb.h"
 
 namespace sextant::rlhf {
 
@@ -15,6 +14,15 @@ struct Prompt {
   std::string text;          // what the last message says
   std::string kind;          // "class" of the line, or ""
   std::string answer;        // of the line, or ""
+  std::string subject;       // of the line, or ""
+};
+
+// Where prompts come from.
+struct PromptFiles {
+  std::string section;  // of the run's file, whose `prompts` and `response_tokens` messages name
+  std::vector<std::string> paths;
+  std::string split;    // only lines whose "split" is this; "": all
+  int64_t longest = 0;  // tokens of a prompt
 };
 
 struct PromptSet {
@@ -26,9 +34,9 @@ struct PromptSet {
 };
 
 // Reads files of prompts, a JSON object a line: {"prompt": "..."} or {"messages": [...]}, and optionally
-// "class" and "answer". A prompt has at most `longest` tokens. Throws Error(kInput) naming file and line, or
-// when no prompt is left.
-PromptSet read_prompts(const PpoSettings& settings, const data::ChatSettings& chat,
-                       const data::ChatTemplate& form, int64_t longest);
+// "class", "answer", "subject" and "split". Throws Error(kInput) naming file and line, or when no prompt is
+// left.
+PromptSet read_prompts(const PromptFiles& files, const data::ChatSettings& chat,
+                       const data::ChatTemplate& form);
 
 }  // namespace sextant::rlhf

@@ -7,6 +7,7 @@
 #include "rlhf/dpo.pb.h"
 #include "rlhf/ppo.pb.h"
 #include "rlhf/reward.pb.h"
+#include "rlhf/safety.pb.h"
 #include "rlhf/supervised.pb.h"
 #include "trainer/config/load.h"
 #include "trainer/config/yaml.h"
@@ -60,6 +61,12 @@ std::vector<const pb::Descriptor*> stages() {
   return {SupervisedRun::descriptor(), RewardRun::descriptor(), DpoRun::descriptor(), PpoRun::descriptor()};
 }
 
+std::vector<const pb::Descriptor*> documents() {
+  auto all = stages();
+  all.push_back(SafetyRun::descriptor());
+  return all;
+}
+
 const pb::Descriptor& kind_of_file(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::string text(kMostBytes, '\0');
@@ -67,8 +74,8 @@ const pb::Descriptor& kind_of_file(const std::filesystem::path& file) {
   text.resize(static_cast<size_t>(stream.gcount()));
   std::vector<trainer::Complaint> ignored;
   trainer::YamlNode root = trainer::parse_yaml(text, file.string(), ignored);
-  for (const pb::Descriptor* stage : stages()) {
-    // The stage's last section is its own; chat is shared by several.
+  for (const pb::Descriptor* stage : documents()) {
+    // The document's last section is its own; chat is shared by several.
     const std::string& own = stage->field(stage->field_count() - 1)->name();
     for (const trainer::YamlNode& section : root.children) {
       if (section.key == own) return *stage;

@@ -30,8 +30,11 @@ std::vector<std::string> changed_own_settings(const google::protobuf::Message& b
 // The messages of all stages.
 std::vector<const google::protobuf::Descriptor*> stages();
 
-// Which message a file is: that of the stage whose own section it has, else trainer.Run. Faults in the file
-// are not told here.
+// These, and those of other files that commands of alignment read, which train nothing.
+std::vector<const google::protobuf::Descriptor*> documents();
+
+// Which message a file is: that of the document whose own section it has, else trainer.Run. Faults in the
+// file are not told here.
 const google::protobuf::Descriptor& kind_of_file(const std::filesystem::path& file);
 
 }  // namespace sextant::rlhf
