@@ -13,35 +13,33 @@ namespace sextant::rlhf {
 
 void PreferenceSums::add(double gap) {
   double better = 1 / (1 + std::exp(-gap));
-  double confidence = std::max(better, 1 - better);
-  auto bin = static_cast<size_t>((confidence - 0.5) * 2 * kBins);
-  Bin& mine = bins_[std::min(bin, kBins - 1)];
-  mine.pairs += 1;
-  mine.confidence += confidence;
-  mine.right += gap > 0 ? 1 : gap == 0 ? 0.5 : 0;
+  trainer::add_to_bins(bins_, {std::max(better, 1 - better), gap > 0 ? 1 : gap == 0 ? 0.5 : 0});
   brier_ += (1 - better) * (1 - better);
 }
 
 PreferenceReport PreferenceSums::report() const {
   PreferenceReport report;
-  for (const Bin& bin : bins_) {
-    report.pairs += bin.pairs;
+  for (const trainer::ReliabilityBin& bin : bins_) {
+    report.pairs += bin.count;
     report.accuracy += bin.right;
-    report.calibration_error += std::abs(bin.confidence - bin.right);
   }
   if (report.pairs == 0) return report;
   report.accuracy /= report.pairs;
-  report.calibration_error /= report.pairs;
+  report.calibration_error = trainer::calibration_error(bins_);
   report.brier = brier_ / report.pairs;
   return report;
 }
 
 void PreferenceSums::reduce(parallel::Group& group) {
   std::vector<double> sums{brier_};
-  for (const Bin& bin : bins_) sums.insert(sums.end(), {bin.pairs, bin.confidence, bin.right});
+  for (const auto& bin : bins_) sums.insert(sums.end(), {bin.count, bin.confidence, bin.right});
   sums = parallel::reduce_numbers(group, sums);
   brier_ = sums[0];
-  for (size_t i = 0; i < kBins; ++i) bins_[i] = {sums[1 + 3 * i], sums[2 + 3 * i], sums[3 + 3 * i]};
+  for (size_t i = 0; i < bins_.size(); ++i) {
+    bins_[i].count = sums[1 + 3 * i];
+    bins_[i].confidence = sums[2 + 3 * i];
+    bins_[i].right = sums[3 + 3 * i];
+  }
 }
 
 PreferenceReport measure_preferences(trainer::Passes& passes, const trainer::HeldOut& held_out,

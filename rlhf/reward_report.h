@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "parallel/group.h"
+#include "trainer/evaluation/calibration.h"
 #include "trainer/metrics/step_metrics.h"
 #include "trainer/passes.h"
 #include "trainer/train.h"
@@ -22,7 +24,7 @@ struct PreferenceReport {
 // Sums from which reports are made; sums of ranks add up.
 class PreferenceSums {
  public:
-  static constexpr size_t kBins = 10;
+  static constexpr int64_t kBins = 10;
 
   void add(double gap);
   PreferenceReport report() const;
@@ -30,10 +32,7 @@ class PreferenceSums {
   void reduce(parallel::Group& group);
 
  private:
-  struct Bin {
-    double pairs = 0, confidence = 0, right = 0;
-  };
-  Bin bins_[kBins];
+  std::vector<trainer::ReliabilityBin> bins_ = trainer::empty_bins(0.5, 1, kBins);
   double brier_ = 0;
 };
 
