@@ -15,6 +15,7 @@ void add_ppo(CLI::App& app);  // ppo, grpo
 void add_safety(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_score(CLI::App& app);
+void add_eval(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_tokenizer(CLI::App& app);  // train, encode, decode, inspect
 void add_data(CLI::App& app);       // build, inspect

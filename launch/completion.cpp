@@ -113,7 +113,7 @@ std::string bash_completion(const CLI::App& app) {
   add_cases(app, "sextant", known, words);
   add_keys(*trainer::Run::descriptor(), "", keys, values);
   std::set<const Descriptor*> told;
-  for (const Descriptor* stage : rlhf::stages()) {
+  for (const Descriptor* stage : rlhf::documents()) {
     for (int i = 0; i < stage->field_count(); ++i) {
       const FieldDescriptor& section = *stage->field(i);
       bool shared = trainer::Run::descriptor()->FindFieldByName(section.name()) != nullptr;

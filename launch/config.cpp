@@ -10,6 +10,7 @@
 #include "trainer/config/reference.h"
 #include "trainer/config/rules.h"
 #include "trainer/config/show.h"
+#include "trainer/evaluation/load_eval.h"
 
 namespace sextant::launch {
 namespace {
@@ -37,9 +38,15 @@ void print(const google::protobuf::Message& message, const trainer::Origins& ori
   }
 }
 
-// Of a run, or of a stage of alignment, whichever the file is.
+// Of a run, of a stage of alignment or of an evaluation, whichever the file is.
 void show(const ShowOptions& options) {
   const google::protobuf::Descriptor& kind = rlhf::kind_of_file(options.file);
+  if (&kind == trainer::EvalRun::descriptor()) {
+    trainer::Origins origins;
+    trainer::EvalRun run = trainer::load_eval(options.file, options.overrides, &origins);
+    trainer::set_constant_defaults(run);
+    return print(run, origins, options.form);
+  }
   auto stages = rlhf::stages();
   bool stage = std::find(stages.begin(), stages.end(), &kind) != stages.end();
   std::unique_ptr<google::protobuf::Message> message(

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/tokenizer/tokenizer.h"
+#include "parallel/mesh.h"
 #include "trainer/model/transformer.h"
 
 namespace sextant::launch {
@@ -26,5 +27,10 @@ std::vector<int32_t> prompt_ids(const StoredModel& stored, std::string_view text
 // Reads a step folder (or the newest of a checkpoints or run folder) in the precision it was trained in.
 // Throws Error(kInput) naming what is missing or damaged.
 StoredModel load_model(const std::filesystem::path& folder);
+
+// The part of it that this rank has where ranks share a model as the mesh says. No collectives. The mesh must
+// outlive the model. Throws Error(kInput) on every rank where its shape can not be shared so.
+StoredModel load_model(const std::filesystem::path& folder, at::Device device,
+                       const parallel::MeshSettings& settings, const parallel::Mesh& mesh);
 
 }  // namespace sextant::launch

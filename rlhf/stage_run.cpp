@@ -11,6 +11,7 @@
 #include "rlhf/supervised.pb.h"
 #include "trainer/config/load.h"
 #include "trainer/config/yaml.h"
+#include "trainer/evaluation/eval.pb.h"
 #include "trainer/resume.h"
 
 namespace sextant::rlhf {
@@ -64,6 +65,7 @@ std::vector<const pb::Descriptor*> stages() {
 std::vector<const pb::Descriptor*> documents() {
   auto all = stages();
   all.push_back(SafetyRun::descriptor());
+  all.push_back(trainer::EvalRun::descriptor());
   return all;
 }
 

@@ -30,7 +30,7 @@ std::vector<std::string> changed_own_settings(const google::protobuf::Message& b
 // The messages of all stages.
 std::vector<const google::protobuf::Descriptor*> stages();
 
-// These, and those of other files that commands of alignment read, which train nothing.
+// These, and those of other files that commands read, which train nothing.
 std::vector<const google::protobuf::Descriptor*> documents();
 
 // Which message a file is: that of the document whose own section it has, else trainer.Run. Faults in the

@@ -97,7 +97,8 @@ class Decoding {
       auto id = static_cast<int32_t>(chosen[row]);
       completions_[row].ids.push_back(id);
       completions_[row].log_probabilities.push_back(log_probability[static_cast<int64_t>(row)]);
-      completions_[row].ended = is_stop(id);
+      completions_[row].ended =
+          is_stop(id) || (settings_.stop_when && settings_.stop_when(completions_[row].ids));
       if (on_token) on_token(row, id);
     }
     return going_on;

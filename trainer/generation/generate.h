@@ -13,7 +13,7 @@ namespace sextant::trainer {
 struct Completion {
   std::vector<int32_t> ids;
   std::vector<double> log_probabilities;  // of each id under the model itself, before temperature and cuts
-  bool ended = false;                     // by a stop token (which is the last id), not by the length
+  bool ended = false;  // by a stop token (which is the last id) or stop_when, not by the length
 };
 
 struct GenerationSettings {
@@ -22,6 +22,8 @@ struct GenerationSettings {
   uint64_t seed = 0;                 // draw j of prompt i is a function of (seed, i, j)
   uint64_t first_prompt = 0;         // what prompt 0 is called in draws: i runs from here
   std::vector<int32_t> stop_tokens;  // each ends a completion
+  // Asked after each token that is no stop token: true ends the completion, too. Equal on all ranks.
+  std::function<bool(const std::vector<int32_t>& ids)> stop_when;
 };
 
 // Where the time of a generation went.

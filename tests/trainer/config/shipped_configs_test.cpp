@@ -1,4 +1,5 @@
-// Every YAML that we ship is loaded, checked and resolved: runs here, and what stands in configs/ladders.
+// Every YAML that we ship is loaded, checked and resolved: runs here, and what stands in configs/ladders and
+// configs/evals.
 // Those of alignment are in tests/rlhf: configs/rlhf in stage_run_test.cpp, configs/rubrics in
 // rubric_test.cpp.
 
@@ -11,6 +12,7 @@
 #include "tests/trainer/config/config_text.h"
 #include "trainer/config/load.h"
 #include "trainer/config/yaml_writer.h"
+#include "trainer/evaluation/load_eval.h"
 #include "trainer/scaling/task_logs.h"
 
 namespace sextant::trainer {
@@ -18,17 +20,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum class Shipped { kRuns, kLadders };
+enum class Shipped { kRuns, kLadders, kEvals };
 
 std::vector<fs::path> shipped(Shipped kind = Shipped::kRuns) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(harness::checkout() / "configs")) {
     std::string extension = entry.path().extension();
-    bool ladder = entry.path().parent_path().filename() == "ladders";
     std::string folder = entry.path().parent_path().filename();
     if (folder == "rlhf" || folder == "rubrics") continue;
-    if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml") &&
-        ladder == (kind == Shipped::kLadders))
+    Shipped here = folder == "ladders" ? Shipped::kLadders
+                   : folder == "evals" ? Shipped::kEvals
+                                       : Shipped::kRuns;
+    if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml") && here == kind)
       files.push_back(entry.path());
   }
   return files;
@@ -58,8 +61,18 @@ TEST(ShippedConfigs, LaddersLoadAndHoldTogether) {
   }
 }
 
+TEST(ShippedConfigs, EvalsLoadAndHoldTogether) {
+  ASSERT_GE(shipped(Shipped::kEvals).size(), 10u);
+  for (const fs::path& file : shipped(Shipped::kEvals)) {
+    SCOPED_TRACE(file);
+    ASSERT_NO_THROW(load_eval(file, {"eval.checkpoint=x"}, nullptr));
+  }
+}
+
 TEST(ShippedConfigs, NameTheSchemaWhereItIs) {
-  for (const fs::path& file : shipped()) {
+  std::vector<fs::path> files = shipped();
+  for (const fs::path& file : shipped(Shipped::kEvals)) files.push_back(file);
+  for (const fs::path& file : files) {
     SCOPED_TRACE(file);
     std::string line;
     std::ifstream stream(file);

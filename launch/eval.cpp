@@ -1,0 +1,168 @@
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/chat/chat_template.h"
+#include "data/chat/known_templates.h"
+#include "data/durable_file.h"
+#include "launch/commands.h"
+#include "launch/eval.h"
+#include "launch/machine.h"
+#include "launch/ranks.h"
+#include "launch/run_start.h"
+#include "launch/stored_model.h"
+#include "parallel/agreement.h"
+#include "parallel/mesh.h"
+#include "trainer/checkpoint/checkpoint.h"
+#include "trainer/evaluation/evaluate.h"
+#include "trainer/evaluation/load_eval.h"
+#include "trainer/evaluation/results.h"
+#include "trainer/metrics/progress.h"
+#include "trainer/metrics/stop_signal.h"
+#include "trainer/run_folder.h"
+
+namespace sextant::launch {
+namespace {
+
+using parallel::Group;
+
+struct EvalOptions {
+  std::string file;
+  std::vector<std::string> overrides;
+};
+
+// One start of an evaluation on one rank.
+class EvalSession {
+ public:
+  EvalSession(const trainer::EvalRun& run, parallel::MpiSession& session, Group& world,
+              const trainer::StopSignal& stop)
+      : run_(run), settings_(run.eval()), session_(session), world_(world), stop_(stop) {}
+
+  int run() {
+    trainer::RunFolder folder(settings_.folder(), world_);
+    session_.watch(run_.parallel().collective_timeout_seconds(), folder.path() / "ranks");
+    share_out_threads(session_.local_size());
+    parallel::together(world_, [&] { device_ = choose_device(trainer::RunSettings::automatic, session_); });
+    carrier_.emplace(world_, device_, session_);
+    parallel::alike([&] { mesh_.emplace(run_.parallel(), carrier_->group()); });
+    parallel::together(world_, [&] {
+      stored_.emplace(load_model(settings_.checkpoint(), device_, run_.parallel(), *mesh_));
+      for (const trainer::EvalTask& task : settings_.tasks())
+        items_.push_back(trainer::read_items(task, settings_, stored_->tokenizer));
+      if (speaks())
+        chat_.emplace(run_.chat(), stored_->tokenizer,
+                      data::brought_template(stored_->folder / "tokenizer.json"));
+    });
+    open_records(folder.path());
+    trainer::Passes passes(*stored_->model, mesh_->pipeline(), run_.parallel());
+    trainer::EvalModel model{
+        passes,
+        {stored_->tokenizer, stored_->opening_tokens, stored_->model->settings().context()},
+        stored_->stop_tokens,
+        chat_ ? &*chat_ : nullptr};
+    auto outcome = trainer::evaluate_items(
+        model, settings_, items_, *mesh_, world_, records_ ? &*records_ : nullptr,
+        [](const trainer::EvalProgress& progress) { tell(progress); }, [&] { return stop_.requested(); });
+    if (outcome == trainer::EvalOutcome::kStopped) {
+      say(fmt::format("stopped in good order; start again to go on with {}", settings_.folder()));
+      return exit_code(ErrorKind::kStopped);
+    }
+    parallel::together(world_, [&] { write_results(folder.path()); });
+    return 0;
+  }
+
+ private:
+  const trainer::EvalRun& run_;
+  const trainer::EvalSettings& settings_;
+  parallel::MpiSession& session_;
+  Group& world_;
+  const trainer::StopSignal& stop_;
+  at::Device device_{at::kCPU};
+  std::optional<Carrier> carrier_;
+  std::optional<parallel::Mesh> mesh_;
+  std::optional<StoredModel> stored_;
+  trainer::EvalItems items_;
+  std::optional<data::ChatTemplate> chat_;
+  std::optional<trainer::EvalRecords> records_;  // of rank 0
+
+  // Whether any item is a conversation.
+  bool speaks() const {
+    return std::any_of(items_.begin(), items_.end(), [](const auto& items) {
+      return std::any_of(items.begin(), items.end(), [](const auto& item) { return !item.messages.empty(); });
+    });
+  }
+
+  void say(const std::string& line) const {
+    if (world_.rank() != Rank(0)) return;
+    std::printf("%s\n", line.c_str());
+    std::fflush(stdout);
+  }
+
+  static void tell(const trainer::EvalProgress& progress) {
+    double left = static_cast<double>(progress.of - progress.done) / progress.items_per_second;
+    std::printf("%ld of %ld items, %.1f a second, left %s\n", static_cast<long>(progress.done),
+                static_cast<long>(progress.of), progress.items_per_second,
+                trainer::duration_text(left).c_str());
+    std::fflush(stdout);
+  }
+
+  void open_records(const std::filesystem::path& folder) {
+    size_t there = 0;
+    parallel::together(world_, [&] {
+      if (world_.rank() != Rank(0)) return;
+      trainer::CheckpointReader reader(stored_->folder);
+      records_.emplace(folder, trainer::eval_identity(settings_, items_, reader.manifest()));
+      there = records_->records().size();
+    });
+    int64_t all = 0;
+    for (const auto& items : items_) all += std::ssize(items);
+    say(fmt::format("{} tasks of {} items on {}; layout {}", items_.size(), all, stored_->folder.string(),
+                    mesh_->layout_text()));
+    if (there > 0) say(fmt::format("going on: {} items have their records", there));
+  }
+
+  void write_results(const std::filesystem::path& folder) {
+    if (world_.rank() != Rank(0)) return;
+    std::vector<std::string> tasks;
+    for (const trainer::EvalTask& task : settings_.tasks()) tasks.push_back(task.name());
+    records_->put_in_order(tasks);
+    auto results = trainer::results_of(settings_, records_->records());
+    data::write_file(folder / "results.json", results.dump(1) + "\n");
+    std::printf("%s%s\n", trainer::results_table(results).c_str(), (folder / "results.json").c_str());
+  }
+};
+
+int evaluate(const EvalOptions& options) {
+  trainer::EvalRun run = trainer::load_eval(options.file, options.overrides, nullptr);
+  trainer::StopSignal stop;
+  return run_on_ranks([&](parallel::MpiSession& session, Group& world) {
+    return EvalSession(run, session, world, stop).run();
+  });
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+  auto options = std::make_shared<EvalOptions>();
+  CLI::App* command = app.add_subcommand("eval", "Measure a model on tasks; start it again to go on");
+  command->add_option("file", options->file, "YAML file of the tasks (docs/evals.md)");
+  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  command->footer(
+      "Example: mpirun -n 2 sextant eval configs/evals/arc_easy.yaml "
+      "eval.checkpoint=runs/quickstart/pretrain "
+      "eval.data_folder=data/evals");
+  add_eval_compare(*command);
+  command->callback([options, command] {
+    if (!command->get_subcommands().empty()) return;
+    if (options->file.empty()) throw CLI::RequiredError("file");
+    if (int code = evaluate(*options); code != 0) throw CLI::RuntimeError(code);
+  });
+}
+
+}  // namespace sextant::launch

@@ -1,0 +1,111 @@
+#include "trainer/evaluation/shared_prefix_scores.h"
+
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include "parallel/base/error.h"
+#include "parallel/group_threads.h"
+#include "tests/harness/golden_model.h"
+#include "trainer/kernels/linear_cross_entropy.h"
+
+namespace sextant::trainer {
+namespace {
+
+std::unique_ptr<Transformer> golden_transformer(const char* name, at::ScalarType type, ModelPart part = {}) {
+  auto file = golden::load(name);
+  auto model = std::make_unique<Transformer>(golden::model_settings(file["model"]), NumericsSettings::none,
+                                             Precision{type, type}, at::kCPU, std::move(part));
+  golden::set_weights(*model, file["parameters"]);
+  return model;
+}
+
+// Texts that begin alike, differ from the first id on, are measured inside of what they share, or are one id
+// apart.
+std::vector<std::vector<ScoredText>> some_texts() {
+  return {{{{1, 11, 35, 9, 4}, 3, false}, {{1, 11, 35, 7}, 3, false}, {{1, 11, 35, 9, 6, 2, 8}, 3, false}},
+          {{{5, 2, 7}, 1, false}, {{6, 2, 7, 9}, 2, false}},
+          {{{1, 2, 3, 4, 5, 6, 7}, 1, false}},
+          {{{1, 2, 3, 4, 5}, 2, false}, {{1, 2, 3, 4, 6}, 4, false}, {{1, 2}, 1, false}}};
+}
+
+std::vector<double> plainly(const Transformer& model, const ScoredText& text) {
+  at::NoGradGuard no_gradient;
+  std::vector<int64_t> all(text.ids.begin(), text.ids.end());
+  at::Tensor ids = at::tensor(all, at::kLong).unsqueeze(0);
+  int64_t length = ids.size(1) - 1;
+  at::Tensor hidden = model.forward(ids.narrow(1, 0, length), at::arange(length, at::kLong).unsqueeze(0), {});
+  at::Tensor scores =
+      target_log_probabilities(hidden[0], model.output_weight(), ids[0].narrow(0, 1, length), 4)
+          .to(at::kDouble)
+          .contiguous();
+  return {scores.data_ptr<double>() + text.first - 1, scores.data_ptr<double>() + length};
+}
+
+class SharedPrefix : public testing::TestWithParam<const char*> {};
+
+TEST_P(SharedPrefix, ScoresAreThoseOfTheTrainingForwardPass) {
+  auto model = golden_transformer(GetParam(), at::kDouble);
+  Passes passes(*model);
+  for (const auto& texts : some_texts()) {
+    auto scores = score_together(passes, texts);
+    ASSERT_EQ(scores.size(), texts.size());
+    for (size_t i = 0; i < texts.size(); ++i) {
+      std::vector<double> expected = plainly(*model, texts[i]);
+      ASSERT_EQ(scores[i].log_probabilities.size(), expected.size());
+      for (size_t t = 0; t < expected.size(); ++t)
+        EXPECT_NEAR(scores[i].log_probabilities[t], expected[t], 1e-12) << "text " << i << " id " << t;
+    }
+  }
+}
+
+TEST_P(SharedPrefix, GreedyIsWhatDecodingWouldSay) {
+  auto model = golden_transformer(GetParam(), at::kDouble);
+  Passes passes(*model);
+  std::vector<int32_t> ids{3, 9};
+  for (int i = 0; i < 4; ++i) {
+    int32_t best = 0;
+    double most = -1e9;
+    for (int32_t id = 0; id < model->settings().vocabulary(); ++id) {
+      std::vector<int32_t> next = ids;
+      next.push_back(id);
+      double score = score_together(passes, {{next, ids.size(), false}})[0].sum();
+      if (score > most) {
+        most = score;
+        best = id;
+      }
+    }
+    ids.push_back(best);
+  }
+  EXPECT_TRUE(score_together(passes, {{ids, 2, false}})[0].greedy);
+  ids.back() = (ids.back() + 1) % static_cast<int32_t>(model->settings().vocabulary());
+  EXPECT_FALSE(score_together(passes, {{ids, 2, false}})[0].greedy);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, SharedPrefix,
+                         testing::Values("llama.json", "gpt2.json", "mistral.json", "mixtral.json"));
+
+TEST(SharedPrefixRanks, SharedOutMatrixMultipliesGiveTheSame) {
+  auto whole = golden_transformer("llama.json", at::kDouble);
+  Passes alone(*whole);
+  std::vector<std::vector<TextScore>> expected;
+  for (const auto& texts : some_texts()) expected.push_back(score_together(alone, texts));
+  parallel::run_ranks(2, [&](parallel::Group& world) {
+    ModelPart part;
+    part.tensor = &world;
+    auto model = golden_transformer("llama.json", at::kDouble, part);
+    Passes passes(*model);
+    for (size_t set = 0; set < expected.size(); ++set) {
+      auto scores = score_together(passes, some_texts()[set]);
+      for (size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i].sum(), expected[set][i].sum(), 1e-10);
+    }
+  });
+}
+
+TEST(SharedPrefixRefuses, IdsOutsideTheVocabulary) {
+  auto model = golden_transformer("llama.json", at::kDouble);
+  Passes passes(*model);
+  EXPECT_THROW(score_together(passes, {{{1, 100000}, 1, false}}), Error);
+}
+
+}  // namespace
+}  // namespace sextant::trainer

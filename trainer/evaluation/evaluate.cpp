@@ -1,0 +1,154 @@
+#include "trainer/evaluation/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "parallel/agreement.h"
+#include "parallel/base/error.h"
+#include "parallel/base/seed.h"
+
+namespace sextant::trainer {
+namespace {
+
+using nlohmann::ordered_json;
+
+// Items that each copy of the model measures before the ranks meet: they wait for each other then, but a
+// killed evaluation loses no more.
+constexpr int64_t kItemsBetweenMeetings = 8;
+constexpr double kSecondsBetweenLines = 5;
+
+// An item by its task and its place there.
+struct ItemPlace {
+  size_t task = 0, item = 0;
+};
+
+size_t bytes_to_read(const EvalItem& item) {
+  if (item.options.empty()) return item.prompt.size();
+  size_t bytes = item.options[0].context.size();
+  for (const EvalOption& option : item.options) bytes += option.continuation.size();
+  return bytes;
+}
+
+// Those without a record, the longest first, so that ranks that measure side by side take about equally long.
+// Rank 0 knows.
+std::vector<ItemPlace> missing_items(const EvalSettings& settings, const EvalItems& items,
+                                     const EvalRecords* records, parallel::Group& world) {
+  std::string flags;
+  for (size_t task = 0; records != nullptr && task < items.size(); ++task) {
+    for (const EvalItem& item : items[task])
+      flags += records->has(settings.tasks(static_cast<int>(task)).name(), item.index) ? '1' : '0';
+  }
+  flags = parallel::gather_bytes(world, flags)[0];
+  std::vector<ItemPlace> missing;
+  size_t at = 0;
+  for (size_t task = 0; task < items.size(); ++task) {
+    for (size_t item = 0; item < items[task].size(); ++item) {
+      if (flags[at++] == '0') missing.push_back({task, item});
+    }
+  }
+  std::stable_sort(missing.begin(), missing.end(), [&](const ItemPlace& a, const ItemPlace& b) {
+    if (a.task != b.task) return a.task < b.task;
+    return bytes_to_read(items[a.task][a.item]) > bytes_to_read(items[b.task][b.item]);
+  });
+  return missing;
+}
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::string hex(uint64_t number) {
+  return fmt::format("{:016x}", number);
+}
+
+uint64_t texts_hash(const std::vector<EvalItem>& items) {
+  uint64_t hash = stable_hash("items");
+  auto add = [&](std::string_view text) {
+    hash = stable_hash(text, stable_hash(std::to_string(text.size()), hash));
+  };
+  for (const EvalItem& item : items) {
+    for (const std::string* text : {&item.prompt, &item.group, &item.cluster}) add(*text);
+    for (const EvalOption& option : item.options) {
+      for (const std::string* text : {&option.context, &option.continuation, &option.text}) add(*text);
+    }
+    for (int64_t gold : item.gold) add(std::to_string(gold));
+    for (const std::string& ideal : item.ideals) add(ideal);
+    for (const data::Message& message : item.messages) {
+      add(data::name_of(message.role));
+      add(message.content);
+    }
+  }
+  return hash;
+}
+
+}  // namespace
+
+ordered_json eval_identity(const EvalSettings& settings, const EvalItems& items, const Manifest& checkpoint) {
+  uint64_t weights = stable_hash("weights");
+  for (const Manifest::Piece& piece : checkpoint.pieces()) {
+    if (piece.name().starts_with("weights/")) weights = stable_hash(piece.SerializeAsString(), weights);
+  }
+  ordered_json tasks = ordered_json::array();
+  for (size_t i = 0; i < items.size(); ++i) {
+    const EvalTask& task = settings.tasks(static_cast<int>(i));
+    EvalTask words = task;  // what does not change the items' texts shows here
+    for (const char* place : {"data", "shards"}) {
+      words.GetReflection()->ClearField(&words, EvalTask::descriptor()->FindFieldByName(place));
+    }
+    tasks.push_back({{"name", task.name()},
+                     {"items", items[i].size()},
+                     {"texts", hex(texts_hash(items[i]))},
+                     {"settings", hex(stable_hash(words.SerializeAsString()))}});
+  }
+  return {{"weights", hex(weights)}, {"seed", settings.seed()}, {"tasks", tasks}};
+}
+
+EvalOutcome evaluate_items(const EvalModel& model, const EvalSettings& settings, const EvalItems& items,
+                           const parallel::Mesh& mesh, parallel::Group& world, EvalRecords* records,
+                           const std::function<void(const EvalProgress&)>& progress,
+                           const std::function<bool()>& stop) {
+  std::vector<ItemPlace> missing = missing_items(settings, items, records, world);
+  int64_t copies = mesh.layout().data, copy = mesh.at().data;
+  bool tells = mesh.model().rank() == Rank(0);  // one of the ranks that hold this copy
+  EvalProgress state;
+  for (const auto& task : items) state.of += std::ssize(task);
+  int64_t before = state.of - std::ssize(missing);
+  double start = now_seconds(), told = start;
+  for (size_t first = 0, last = 0; first < missing.size(); first = last) {
+    size_t most = first + static_cast<size_t>(copies * kItemsBetweenMeetings);
+    for (last = first; last < std::min(most, missing.size()); ++last) {
+      if (missing[last].task != missing[first].task) break;
+    }
+    std::string lines;
+    parallel::together(world, [&] {
+      std::vector<const EvalItem*> mine;
+      for (size_t i = first + static_cast<size_t>(copy); i < last; i += static_cast<size_t>(copies))
+        mine.push_back(&items[missing[i].task][missing[i].item]);
+      const EvalTask& task = settings.tasks(static_cast<int>(missing[first].task));
+      for (const ordered_json& record : measure_items(model, settings, task, mine))
+        lines += record_line(record);
+    });
+    bool stopping = false;
+    std::vector<std::string> all = parallel::gather_bytes(world, tells ? lines : "");
+    parallel::together(world, [&] {
+      if (records == nullptr) return;
+      std::string joined;
+      for (const std::string& some : all) joined += some;
+      records->add(joined);
+      stopping = stop();
+      state.done = before + static_cast<int64_t>(last);
+      double now = now_seconds();
+      state.items_per_second = static_cast<double>(last) / std::max(1e-9, now - start);
+      if (now - told < kSecondsBetweenLines && last < missing.size()) return;
+      told = now;
+      progress(state);
+    });
+    if (parallel::reduce_numbers(world, {stopping ? 1.0 : 0.0})[0] > 0 && last < missing.size())
+      return EvalOutcome::kStopped;
+  }
+  return EvalOutcome::kFinished;
+}
+
+}  // namespace sextant::trainer

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/chat/conversation.h"
+#include "data/tokenizer/tokenizer.h"
+#include "trainer/config/complaint.h"
+#include "trainer/evaluation/eval.pb.h"
+
+namespace sextant::trainer {
+
+// A text and what may follow it.
+struct EvalOption {
+  std::string context;       // description, examples and question
+  std::string continuation;  // whose likelihood is measured, with its delimiter
+  std::string text;          // the option itself: its characters are acc_norm's length
+};
+
+// One item of a task, ready for a model.
+struct EvalItem {
+  int64_t index = 0;   // in the task, from 0
+  std::string origin;  // where it was read: "FILE:LINE"
+  std::string group, cluster;
+  std::string prompt;               // of perplexity the document; of options that stand in the question, ""
+  std::vector<EvalOption> options;  // of multiple_choice two or more, of log_likelihood one
+  std::vector<int64_t> gold;        // the right ones among them
+  std::vector<std::string> ideals;  // of generation: right answers
+  data::Conversation messages;      // of generation in a chat: what was said; else empty, and prompt is given
+};
+
+// What is wrong with an evaluation's settings across their fields, and with templates and patterns.
+std::vector<Complaint> eval_complaints(const EvalRun& run);
+
+// Reads a task's data and puts it into words. Throws Error(kInput) naming file, line and field of what is
+// missing or out of range. Items are a function of the settings and the files alone.
+std::vector<EvalItem> read_items(const EvalTask& task, const EvalSettings& settings,
+                                 const data::Tokenizer& tokenizer);
+
+}  // namespace sextant::trainer
