@@ -13,7 +13,8 @@ launch/quickstart.sh
   5. trains a reward model over it on comparisons of answers
   6. trains it further by that and by a rubric, with PPO
   7. asks before PPO and after what is disallowed, sensitive and harmless, and counts what they answer
-  8. shows what the models write, how well answers are told apart and what PPO changed, and where everything is
+  8. measures the outcome: perplexity of held-out entries, choice of the best answer, calibration
+  9. shows what the models write, how well answers are told apart and what PPO changed, and where everything is
 
 About twelve minutes on two quiet cores the first time. Everything goes to runs/quickstart; remove that folder to begin
 anew. The text is the GNU Collaborative International Dictionary of English, which Debian ships as dict-gcide (GPL).
@@ -73,10 +74,10 @@ for line in lines:
 PYTHON
 }
 
-say "1 of 8: set-up and build"
+say "1 of 9: set-up and build"
 bash launch/setup.sh
 
-say "2 of 8: tokenizer and token shards from $text"
+say "2 of 9: tokenizer and token shards from $text"
 [[ -r $text ]] || { echo "the text $text is not there; apt-get install dict-gcide, or set QUICKSTART_TEXT" >&2; exit 1; }
 mkdir -p "$work"
 # A dictionary entry begins in the first column; each becomes a document.
@@ -93,7 +94,7 @@ else
     --output "$work/gcide" "$text"
 fi
 
-say "3 of 8: pretraining on two ranks"
+say "3 of 9: pretraining on two ranks"
 last=$(last_step "$config")
 reached=$(trained_to pretrain)
 if ((reached < halfway)); then
@@ -107,23 +108,30 @@ else
   echo "$work/pretrain has reached step $last"
 fi
 
-say "4 of 8: fine-tuning on conversations"
+say "4 of 9: fine-tuning on conversations"
 align sft
 
-say "5 of 8: a reward model"
+say "5 of 9: a reward model"
 align reward
 
-say "6 of 8: PPO, by the rubric and the reward model"
+say "6 of 9: PPO, by the rubric and the reward model"
 align ppo
 
-say "7 of 8: what is answered to requests of prompts/safety.jsonl that nobody trained on, before PPO and after"
+say "7 of 9: what is answered to requests of prompts/safety.jsonl that nobody trained on, before PPO and after"
 if [[ $work/safety/safety.json -nt $work/ppo/metrics.jsonl ]]; then
   echo "$work/safety/safety.json is there"
 else
   bash launch/run.sh -n 2 --restarts 0 -- safety configs/rlhf/quickstart_safety.yaml
 fi
 
-say "8 of 8: what came of it"
+say "8 of 9: an evaluation"
+if [[ -e $work/eval/results.json ]]; then
+  echo "$work/eval/results.json is there"
+else
+  "$sextant" eval configs/evals/quickstart.yaml
+fi
+
+say "9 of 9: what came of it"
 echo "Before training (prompt|what the model went on with):"
 sample pretrain first
 echo "After $last steps:"
@@ -160,10 +168,13 @@ PYTHON
 cat <<TEXT
 
 The run folders are $work/{pretrain,sft,reward,ppo}: metrics.jsonl, checkpoints, samples.jsonl, TensorBoard's events,
-config.yaml. $work/safety has every answer of the safety evaluation and its table as JSON.
+config.yaml. $work/safety has every answer of the safety evaluation and its table as JSON;
+$work/eval the evaluation: results.json, samples.jsonl.
 Try next:
   $sextant generate --checkpoint $work/pretrain --prompt "A musical" --tokens 60
   $sextant checkpoint inspect $work/pretrain
+  $sextant eval configs/evals/quickstart.yaml eval.checkpoint=$work/sft eval.folder=$work/eval_sft
+  $sextant eval compare $work/eval_sft $work/eval
   mpirun -n 2 $sextant pretrain $config run.folder=runs/longer run.steps=2000
   $sextant config show $config --origins
 TEXT
