@@ -12,6 +12,7 @@
 
 #include "parallel/group_checks.h"
 #include "parallel/mpi_environment.h"
+#include "parallel/mpi_sum.h"
 
 // Sizes: n ranks, m elements in one rank's piece.
 namespace sextant::parallel {
@@ -79,16 +80,27 @@ void in_parts(int64_t count, int64_t largest, Part part) {
 
 class MpiWork : public Work {
  public:
-  MpiWork(Requests requests, std::shared_ptr<Watchdog> watchdog, const Members& members, Call call)
-      : requests_(std::move(requests)), watchdog_(std::move(watchdog)), members_(members), call_(call) {}
+  MpiWork(std::shared_ptr<MpiEnvironment> environment, Requests requests, const Members& members, Call call)
+      : environment_(std::move(environment)), requests_(std::move(requests)), members_(members), call_(call) {
+    std::lock_guard lock(environment_->moving);
+    if (requests_.has_next()) environment_->with_second_half.push_back(&requests_);
+  }
+  ~MpiWork() override {
+    std::lock_guard lock(environment_->moving);
+    std::erase(environment_->with_second_half, &requests_);
+  }
 
-  bool progress() override { return requests_.advance(call_.verb); }
+  bool progress() override {
+    std::lock_guard lock(environment_->moving);
+    return requests_.advance(call_.verb);
+  }
 
   // Ranks may be more than cores: a waiting one gives its core away, at first for a moment, then for longer.
   void wait() override {
     if (progress()) return;
-    Vigil vigil(*watchdog_, members_, call_);
+    Vigil vigil(*environment_->watchdog, members_, call_);
     for (int64_t tries = 0; !progress(); ++tries) {
+      environment_->move_on();
       if (tries < 1000) {
         sched_yield();
       } else {
@@ -99,8 +111,8 @@ class MpiWork : public Work {
   }
 
  private:
+  std::shared_ptr<MpiEnvironment> environment_;
   Requests requests_;
-  std::shared_ptr<Watchdog> watchdog_;
   Members members_;
   Call call_;
 };
@@ -139,14 +151,13 @@ class MpiGroup : public Group {
     return std::max<int64_t>(1, largest_ / (size() * std::max<int64_t>(1, bytes_each)));
   }
   std::unique_ptr<Work> collective(const char* verb, Requests started) {
-    return std::make_unique<MpiWork>(std::move(started), environment_->watchdog, members_,
+    return std::make_unique<MpiWork>(environment_, std::move(started), members_,
                                      Call{verb, ++sequence_, std::nullopt});
   }
   std::unique_ptr<Work> transfer(const char* verb, Rank peer, std::vector<uint64_t>& counts,
                                  Requests started) {
     uint64_t sequence = ++counts[static_cast<size_t>(peer.value())];
-    return std::make_unique<MpiWork>(std::move(started), environment_->watchdog, members_,
-                                     Call{verb, sequence, peer});
+    return std::make_unique<MpiWork>(environment_, std::move(started), members_, Call{verb, sequence, peer});
   }
 
   std::shared_ptr<MpiEnvironment> environment_;
@@ -161,16 +172,21 @@ std::unique_ptr<Work> MpiGroup::all_reduce_async(at::Tensor tensor, Reduce how) 
   check_reducible(*this, "all_reduce", tensor);
   Requests started = requests();
   at::Tensor staged = readable(tensor, /*to_reduce=*/true);
-  MPI_Datatype type = mpi_type(staged);
   started.keep(staged);
   bool is_staged = staged.data_ptr() != tensor.data_ptr();
-  if (is_staged) started.copy_when_done(tensor, staged);
-  in_parts(staged.numel(), largest_, [&](int64_t offset, int64_t length) {
+  bool by_parts = how == Reduce::kSum && size() > 1 && staged.numel() >= std::min(kManyNumbers, largest_);
+  int64_t most = by_parts ? std::max<int64_t>(1, largest_ / staged.element_size()) : largest_;
+  in_parts(staged.numel(), most, [&](int64_t offset, int64_t length) {
+    at::Tensor numbers = staged.view(-1).narrow(0, offset, length);
+    if (by_parts) return sum_by_parts(started, {comm(), rank(), size(), sequence_}, numbers);
     started.add("all_reduce", [&](MPI_Request* request) {
-      return MPI_Iallreduce(MPI_IN_PLACE, bytes_of(staged) + offset * staged.element_size(),
-                            static_cast<int>(length), type, mpi_op(how), comm(), request);
+      return MPI_Iallreduce(MPI_IN_PLACE, bytes_of(numbers), static_cast<int>(length), mpi_type(numbers),
+                            mpi_op(how), comm(), request);
     });
   });
+  auto hand_back = [=](Requests& last) { last.copy_when_done(tensor, staged); };
+  if (is_staged && by_parts) started.then(hand_back);
+  if (is_staged && !by_parts) hand_back(started);
   return collective("all_reduce", std::move(started));
 }
 

@@ -69,30 +69,44 @@ Requests::~Requests() {
   for (const at::Tensor& tensor : kept_) environment_->abandoned.push_back(tensor);
 }
 
-bool Requests::advance(const std::string& what) {
-  if (done_) return true;
-  {
-    std::lock_guard lock(environment_->calls);
-    int complete = 0;
-    statuses_.resize(requests_.size());
-    int code = MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &complete, statuses_.data());
-    if (code == MPI_ERR_IN_STATUS) {
-      for (const MPI_Status& status : statuses_) {
-        if (status.MPI_ERROR != MPI_ERR_PENDING) check_mpi(status.MPI_ERROR, what);
-      }
+bool Requests::complete(const std::string& what) {
+  std::lock_guard lock(environment_->calls);
+  int complete = 0;
+  statuses_.resize(requests_.size());
+  int code = MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &complete, statuses_.data());
+  if (code == MPI_ERR_IN_STATUS) {
+    for (const MPI_Status& status : statuses_) {
+      if (status.MPI_ERROR != MPI_ERR_PENDING) check_mpi(status.MPI_ERROR, what);
     }
-    check_mpi(code, what);
-    if (!complete) return false;
   }
-  at::NoGradGuard no_grad;
+  check_mpi(code, what);
+  return complete != 0;
+}
+
+void Requests::copy() {
   for (auto copy = copies_.rbegin(); copy != copies_.rend(); ++copy) {
     copy->to.copy_(copy->sums ? copy->from[0] : copy->from);
     for (int64_t piece = 1; copy->sums && piece < copy->from.size(0); ++piece)
       copy->to.add_(copy->from[piece]);
   }
   copies_.clear();
-  kept_.clear();
-  done_ = true;
+}
+
+void MpiEnvironment::move_on() {
+  std::lock_guard lock(moving);
+  for (Requests* requests : with_second_half) requests->advance("a sum");
+}
+
+bool Requests::advance(const std::string& what) {
+  at::NoGradGuard no_grad;
+  while (!done_) {
+    if (!complete(what)) return false;
+    copy();
+    requests_.clear();
+    kept_.clear();
+    done_ = next_.empty();
+    for (auto& next : std::exchange(next_, {})) next(*this);
+  }
   return true;
 }
 

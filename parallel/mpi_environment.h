@@ -4,6 +4,7 @@
 #include <mpi.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,6 +20,8 @@ namespace sextant::parallel {
 // Throws Error(kEnvironment) with MPI's own words unless `code` is MPI_SUCCESS.
 void check_mpi(int code, const std::string& what);
 
+class Requests;
+
 // Finalizes MPI when the last group and session that hold it are gone. MPI is opened for one caller at a time
 // (MPI_THREAD_SERIALIZED, so a backward thread may start a sum): every call into MPI holds `calls`.
 class MpiEnvironment {
@@ -30,7 +33,13 @@ class MpiEnvironment {
 
   [[noreturn]] void abort(int code) noexcept;
 
+  // Moves the work that has a second half on, whoever waits for it: another rank may need that first.
+  void move_on();
+
   std::mutex calls;
+  // Held while requests are moved on or listed here; taken before `calls`.
+  std::mutex moving;
+  std::vector<Requests*> with_second_half;
   std::shared_ptr<Watchdog> watchdog;
   int rank = 0, size = 1, local_rank = 0, local_size = 1;
   // Tensors of calls that nobody waited for, which MPI may still write to.
@@ -75,10 +84,18 @@ class Requests {
   // Likewise: to = the sum of from's [n, any] pieces, in their order.
   void sum_when_done(const at::Tensor& to, const at::Tensor& from) { copies_.push_back({to, from, true}); }
 
-  // Lets MPI work. True once all requests are complete and the copies made.
+  // Once complete and copied: adds what comes next, which is then to be waited for, too. In the order in
+  // which they were given, all at the same time.
+  void then(std::function<void(Requests&)> next) { next_.push_back(std::move(next)); }
+
+  // Lets MPI work. True once all requests are complete, the copies made and nothing comes next.
   bool advance(const std::string& what);
+  bool has_next() const { return !next_.empty(); }
 
  private:
+  bool complete(const std::string& what);
+  void copy();
+
   std::shared_ptr<MpiEnvironment> environment_;
   std::vector<MPI_Request> requests_;
   std::vector<MPI_Status> statuses_;
@@ -88,6 +105,7 @@ class Requests {
     bool sums;
   };
   std::vector<Copy> copies_;
+  std::vector<std::function<void(Requests&)>> next_;
   bool done_ = false;
 };
 
