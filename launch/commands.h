@@ -13,6 +13,7 @@ void add_reward(CLI::App& app);
 void add_dpo(CLI::App& app);
 void add_ppo(CLI::App& app);  // ppo, grpo
 void add_safety(CLI::App& app);
+void add_rubric(CLI::App& app);  // fit
 void add_generate(CLI::App& app);
 void add_score(CLI::App& app);
 void add_eval(CLI::App& app);

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   sextant::launch::add_dpo(app);
   sextant::launch::add_ppo(app);
   sextant::launch::add_safety(app);
+  sextant::launch::add_rubric(app);
   sextant::launch::add_generate(app);
   sextant::launch::add_score(app);
   sextant::launch::add_eval(app);

@@ -7,6 +7,7 @@
 #include "rlhf/dpo.pb.h"
 #include "rlhf/ppo.pb.h"
 #include "rlhf/reward.pb.h"
+#include "rlhf/rubric_fit.pb.h"
 #include "rlhf/safety.pb.h"
 #include "rlhf/supervised.pb.h"
 #include "trainer/config/load.h"
@@ -66,6 +67,7 @@ std::vector<const pb::Descriptor*> documents() {
   auto all = stages();
   all.push_back(SafetyRun::descriptor());
   all.push_back(trainer::EvalRun::descriptor());
+  all.push_back(RubricFitRun::descriptor());
   return all;
 }
 

@@ -25,16 +25,17 @@ std::string template_in(const trainer::CheckpointReader& reader) {
                                   (reader.folder() / kTokenizerConfig).string());
 }
 
-}  // namespace
-
-TalkingModel talking_model(const std::filesystem::path& checkpoint, const data::ChatSettings& settings,
-                           at::Device device) {
+TalkingModel model_with(trainer::ModelSettings::Head head, const std::filesystem::path& checkpoint,
+                        const data::ChatSettings& settings, at::Device device) {
   trainer::CheckpointReader reader(checkpoint);
   TalkingModel made;
   made.folder = reader.folder();
   const trainer::Run& config = reader.manifest().config();
-  require(config.model().head() != trainer::ModelSettings::scalar,
-          fmt::format("{}: a reward model answers nothing; give a model of text", made.folder.string()));
+  bool scores = config.model().head() == trainer::ModelSettings::scalar;
+  require(scores == (head == trainer::ModelSettings::scalar),
+          fmt::format("{}: {}", made.folder.string(),
+                      scores ? "a reward model answers nothing; give a model of text"
+                             : "predicts tokens and gives no score; give a model of sextant reward"));
   made.model =
       std::make_unique<trainer::Transformer>(config.model(), trainer::NumericsSettings::none,
                                              trainer::precision_of(config.numerics().compute()), device);
@@ -44,6 +45,18 @@ TalkingModel talking_model(const std::filesystem::path& checkpoint, const data::
       reader.side_file("tokenizer.json"), (made.folder / "tokenizer.json").string()));
   made.form.emplace(settings, *made.tokenizer, template_in(reader));
   return made;
+}
+
+}  // namespace
+
+TalkingModel talking_model(const std::filesystem::path& checkpoint, const data::ChatSettings& settings,
+                           at::Device device) {
+  return model_with(trainer::ModelSettings::tokens, checkpoint, settings, device);
+}
+
+TalkingModel scoring_model(const std::filesystem::path& checkpoint, const data::ChatSettings& settings,
+                           at::Device device) {
+  return model_with(trainer::ModelSettings::scalar, checkpoint, settings, device);
 }
 
 }  // namespace sextant::rlhf

@@ -26,4 +26,8 @@ struct TalkingModel {
 TalkingModel talking_model(const std::filesystem::path& checkpoint, const data::ChatSettings& settings,
                            at::Device device);
 
+// The same of a reward model, which reads turns and scores them.
+TalkingModel scoring_model(const std::filesystem::path& checkpoint, const data::ChatSettings& settings,
+                           at::Device device);
+
 }  // namespace sextant::rlhf

@@ -97,6 +97,7 @@ Comparison comparison_of(const nlohmann::json& object) {
         R"(the object has neither "prompt" with "chosen" and "rejected" or with "responses" and "ranks", )"
         R"(nor transcripts in "chosen" and "rejected")");
   }
+  if (object.contains("class")) comparison.kind = text_under(object, "class");
   check_comparison(comparison);
   return comparison;
 }

@@ -20,6 +20,7 @@ struct Answer {
 struct Comparison {
   Conversation prompt;
   std::vector<Answer> answers;
+  std::string kind;   // "class" of the line, or ""
   double margin = 0;  // by how much a better answer should score above a worse one, at least
 };
 
@@ -27,7 +28,7 @@ struct Comparison {
 //   {"prompt": "..." or a list of messages, "chosen": "...", "rejected": "..."[, "margin": 0.5]}
 //   {"chosen": "\n\nHuman: ...", "rejected": "\n\nHuman: ..."}: HH transcripts, alike up to the last answer
 //   {"prompt": ..., "responses": ["...", ...], "ranks": [1, 2, ...]}: the smallest rank is the best
-// Other keys are passed over. At least two answers, not all of the same rank.
+// and optionally "class". Other keys are passed over. At least two answers, not all of the same rank.
 LineCounts read_comparisons(const std::filesystem::path& path, ChatSettings::Fault on_bad_line,
                             const std::function<void(Comparison)>& take);
 

@@ -133,6 +133,31 @@ def wilson_case(share, trials):
     return {"share": share, "trials": trials, "low": float(low.real), "high": float(high.real)}
 
 
+def hinge_case(features, pairs, steps, rate, decay, margin):
+    """AdamW over the mean hinge of all pairs, from zeros; plain Python, full precision."""
+    better = [numbers(features) for _ in range(pairs)]
+    worse = [numbers(features) for _ in range(pairs)]
+    base = numbers(pairs, 0.5)
+    weights, mean, square = ([mpf(0)] * features for _ in range(3))
+    b1, b2 = mpf("0.9"), mpf("0.999")
+    leads = lambda: [mpf(b0) + sum(w * (mpf(x) - mpf(y)) for w, x, y in zip(weights, b, o))
+                     for b0, b, o in zip(base, better, worse)]
+    for step in range(1, steps + 1):
+        behind = [margin - lead > 0 for lead in leads()]
+        gradient = [-sum(mpf(b[f]) - mpf(o[f]) for b, o, on in zip(better, worse, behind) if on) / pairs
+                    for f in range(features)]
+        mean = [b1 * m + (1 - b1) * g for m, g in zip(mean, gradient)]
+        square = [b2 * v + (1 - b2) * g * g for v, g in zip(square, gradient)]
+        weights = [w * (1 - mpf(rate) * mpf(decay)) - mpf(rate) * m / (1 - b1 ** step) /
+                   (sqrt(v / (1 - b2 ** step)) + mpf("1e-8")) for w, m, v in zip(weights, mean, square)]
+    return {"better": better, "worse": worse, "base": base, "steps": steps, "learning_rate": rate, "weight_decay": decay,
+            "margin": margin, "weights": stored(weights), "loss": float(mean_hinge(leads(), margin))}
+
+
+def mean_hinge(leads, margin):
+    return mean([max(mpf(0), margin - lead) for lead in leads])
+
+
 golden = {
     "made_by": "make_alignment.py, mpmath " + mpmath.__version__,
     "advantages": [gae_case(1, 1, 0.95), gae_case(7, 1, 0.95), gae_case(9, 0.9, 0.8), gae_case(5, 0.99, 0),
@@ -145,6 +170,7 @@ golden = {
     "divergence_loss": divergence_loss_case(12),
     "preferences": [preference_case("sigmoid", 0.1, 0, 0, 9), preference_case("sigmoid", 0.5, 0.1, 0.25, 9),
                     preference_case("ipo", 0.2, 0, 0, 9)],
+    "hinge": hinge_case(3, 12, 60, 0.05, 0.05, 1),
     "wilson": [wilson_case(*each) for each in ((0.0, 5), (1.0, 5), (0.3, 20), (0.5, 12), (0.05, 100), (1 / 3, 3))],
 }
 (pathlib.Path(__file__).parent / "alignment.json").write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")

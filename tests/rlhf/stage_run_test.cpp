@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -74,9 +75,11 @@ TEST(StageRun, EveryShippedConfigurationLoads) {
         google::protobuf::MessageFactory::generated_factory()->GetPrototype(&kind)->New());
     trainer::Origins origins;
     ++files;
-    if (&kind == SafetyRun::descriptor()) {
+    auto all = stages();
+    if (std::find(all.begin(), all.end(), &kind) == all.end()) {
       trainer::load_config(entry.path(), {}, *stage, &origins);
-      trainer::check(safety_complaints(static_cast<const SafetyRun&>(*stage)), origins);
+      if (&kind == SafetyRun::descriptor())
+        trainer::check(safety_complaints(static_cast<const SafetyRun&>(*stage)), origins);
       continue;
     }
     load_stage(entry.path(), {}, *stage, &origins);

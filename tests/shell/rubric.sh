@@ -1,0 +1,56 @@
+# A rubric's rewards learnt from comparisons as a user does it: with a reward model and a judge, on one rank and two; the
+# written rubric loads and tells better answers from worse ones; bad comparisons are named.
+. "$(dirname "$0")/../harness/scene.sh"
+
+ranks 1 pretrain "$run" run.steps=10 run.folder="$work/base" model.context=384 >"$work/log" 2>&1 || fail "pretrain: $(tail -n 1 "$work/log")"
+/usr/bin/python3 - "$work" <<'PYTHON'
+import json, sys
+with open(sys.argv[1] + "/pairs.jsonl", "w") as file:
+    for i in range(40):
+        better, worse = ("Please wait %d." % i, "Go %d" % i) if i % 2 else ("No %d." % i, "Please do %d" % i)
+        file.write(json.dumps({"prompt": "say %d" % i, "chosen": better, "rejected": worse, "class": "ab"[i % 2]}) + "\n")
+PYTHON
+cat >"$work/reward.yaml" <<YAML
+run: {start_from: $work/base, steps: 4, global_batch: 8, micro_batch: 4, checkpoint_every: 4}
+data: {tokenizer: $work/tok.json}
+reward: {train: [$work/pairs.jsonl]}
+YAML
+ranks 1 reward "$work/reward.yaml" run.folder="$work/reward" >"$work/log" 2>&1 || fail "reward: $(tail -n 3 "$work/log")"
+cat >"$work/rubric.yaml" <<YAML
+judge: $work/base
+rules:
+  - {name: full_stop, kind: regex, pattern: "[.]$", reward: -1}
+  - {name: please, kind: phrase, phrases: [please], classes: [b]}
+questions:
+  - name: kind
+    text: "Is it kind?"
+    options: [{letter: a, text: "It is.", reward: 1}, {letter: t, text: "It is not.", reward: 0}]
+YAML
+fit=$work/fit.yaml
+cat >"$fit" <<YAML
+fit: {rubric: $work/rubric.yaml, model: $work/reward, train: [$work/pairs.jsonl], output: $work/fitted.yaml, steps: 300}
+YAML
+ranks 1 rubric fit "$fit" >"$work/log" 2>&1 || fail "rubric fit: $(cat "$work/log")"
+cat "$work/log"
+grep -q "held out: 8 pairs" "$work/log" || fail "held-out pairs are not told"
+grep -q "kind.t" "$work/log" || fail "an option is no feature"
+[[ $(grep -c "fitted .* accuracy 1.0000" "$work/log") == 2 ]] || fail "the fitted rubric does not tell answers apart"
+cp "$work/fitted.yaml" "$work/one.yaml"
+ranks 2 rubric fit "$fit" >"$work/log" 2>&1 || fail "two ranks: $(cat "$work/log")"
+cmp "$work/one.yaml" "$work/fitted.yaml" || fail "two ranks fit otherwise"
+# It is a rubric again.
+ranks 1 rubric fit "$fit" fit.rubric="$work/one.yaml" fit.output="$work/again.yaml" >"$work/log" 2>&1 || fail "the fitted rubric: $(cat "$work/log")"
+[[ $(grep -c "as it was .* accuracy 1.0000" "$work/log") == 2 ]] || fail "the fitted rubric has lost its rewards: $(cat "$work/log")"
+
+# refused WHAT EXPECTED ARGUMENTS...: exit 2 and one message that says so.
+refused() {
+  local what=$1 expected=$2
+  shift 2
+  ranks 1 rubric fit "$fit" "$@" >"$work/log" 2>&1
+  [[ $? == 2 ]] || fail "$what: exit code is not 2: $(cat "$work/log")"
+  grep -q -- "$expected" "$work/log" || fail "$what: '$expected' is not in $(cat "$work/log")"
+}
+echo '{"prompt": "p", "chosen": "c"}' >"$work/bad.jsonl"
+refused "a bad line" "bad.jsonl:1" "fit.train=[$work/bad.jsonl]"
+refused "a model that gives no score" "predicts tokens" fit.model="$work/base"
+echo "rubric: fitted to comparisons, by one rank as by two"
