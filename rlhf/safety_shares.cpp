@@ -7,7 +7,6 @@
 #include <set>
 
 #include "parallel/base/error.h"
-#include "parallel/base/seed.h"
 
 namespace sextant::rlhf {
 namespace {
@@ -16,14 +15,6 @@ constexpr double kNormal = 1.959963984540054;  // 97.5th percentile of the norma
 
 double sum_of(const std::vector<double>& numbers) {
   return std::accumulate(numbers.begin(), numbers.end(), 0.0);
-}
-
-// Linear between the two nearest of sorted numbers, as numpy's quantile.
-double quantile(const std::vector<double>& sorted, double share) {
-  double place = share * static_cast<double>(sorted.size() - 1);
-  auto below = static_cast<size_t>(place);
-  if (below + 1 >= sorted.size()) return sorted.back();
-  return sorted[below] + (place - static_cast<double>(below)) * (sorted[below + 1] - sorted[below]);
 }
 
 // Of one subject.
@@ -46,7 +37,7 @@ std::vector<Cluster> clusters_of(const Counted& before, const Counted& after) {
 
 }  // namespace
 
-Bounds wilson_bounds(double share, double trials) {
+trainer::Interval wilson_bounds(double share, double trials) {
   double square = kNormal * kNormal, scale = 1 + square / trials;
   double centre = share + square / (2 * trials);
   double reach = kNormal * std::sqrt(share * (1 - share) / trials + square / (4 * trials * trials));
@@ -68,23 +59,18 @@ ShareChange change_of(const Counted& before, const Counted& after, int64_t resam
                       const std::string& name) {
   expect(before.subjects == after.subjects, "both models answered the same");
   std::vector<Cluster> clusters = clusters_of(before, after);
-  auto count = static_cast<uint64_t>(clusters.size());
   ShareChange change;
   change.difference =
       (sum_of(after.counts) - sum_of(before.counts)) / static_cast<double>(before.counts.size());
-  RandomKey key(seed, "bootstrap of " + name);
-  std::vector<double> found;
-  for (int64_t resample = 0; resample < resamples; ++resample) {
-    Cluster all;
-    for (uint64_t i = 0; i < count; ++i) {
-      const Cluster& drawn = clusters[key.below(count, static_cast<uint64_t>(resample), i)];
-      all.difference += drawn.difference;
-      all.answers += drawn.answers;
-    }
-    found.push_back(all.difference / all.answers);
-  }
-  std::sort(found.begin(), found.end());
-  change.bounds = {quantile(found, 0.025), quantile(found, 0.975)};
+  change.bounds = trainer::bootstrap_interval(
+      std::ssize(clusters), resamples, seed, "bootstrap of " + name, [&](const std::vector<int64_t>& drawn) {
+        Cluster all;
+        for (int64_t i : drawn) {
+          all.difference += clusters[static_cast<size_t>(i)].difference;
+          all.answers += clusters[static_cast<size_t>(i)].answers;
+        }
+        return all.difference / all.answers;
+      });
   return change;
 }
 

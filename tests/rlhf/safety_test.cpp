@@ -16,7 +16,7 @@ TEST(WilsonBounds, AreTheOthers) {
   golden::Json examples = golden::load("alignment.json")["wilson"];
   EXPECT_EQ(examples.size(), 6u);
   for (const golden::Json& example : examples) {
-    Bounds bounds = wilson_bounds(example["share"], example["trials"]);
+    trainer::Interval bounds = wilson_bounds(example["share"], example["trials"]);
     EXPECT_NEAR(bounds.low, example["low"].get<double>(), 1e-12);
     EXPECT_NEAR(bounds.high, example["high"].get<double>(), 1e-12);
   }
