@@ -1,6 +1,7 @@
 // Rules and the composition of rewards by hand; what is wrong in a rubric is told when it is opened.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <limits>
 
 #include "parallel/base/error.h"
@@ -80,6 +81,11 @@ TEST(Rubrics, AreRefusedAtTheStart) {
 }
 
 TEST(Rubrics, ThatShipOpen) {
+  for (const auto& entry : std::filesystem::directory_iterator(harness::checkout() / "configs/rubrics")) {
+    Rubric any;
+    trainer::load_config(entry.path(), {}, any, nullptr);
+    EXPECT_FALSE(RubricScorer(any, entry.path().string(), at::kCPU).sources().empty()) << entry.path();
+  }
   std::string file = (harness::checkout() / "configs/rubrics/quickstart.yaml").string();
   Rubric shipped;
   trainer::load_config(file, {}, shipped, nullptr);
