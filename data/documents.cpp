@@ -115,11 +115,14 @@ bool has_text(std::string_view text) {
   return text.find_first_not_of(" \t\r\n\f\v") != std::string_view::npos;
 }
 
+bool holds_json_lines(const std::filesystem::path& file, const DocumentSettings& settings) {
+  return settings.format == DocumentFormat::kJsonLines ||
+         (settings.format == DocumentFormat::kByName && named_json(file));
+}
+
 std::unique_ptr<DocumentReader> open_documents(const std::filesystem::path& file,
                                                const DocumentSettings& settings) {
-  bool is_json = settings.format == DocumentFormat::kJsonLines ||
-                 (settings.format == DocumentFormat::kByName && named_json(file));
-  if (is_json) return std::make_unique<JsonLines>(file, settings);
+  if (holds_json_lines(file, settings)) return std::make_unique<JsonLines>(file, settings);
   if (settings.new_document_at.empty()) return std::make_unique<WholeFile>(file, settings.limit);
   return std::make_unique<CutFile>(file, settings);
 }

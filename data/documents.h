@@ -36,6 +36,9 @@ class DocumentReader {
   virtual uint64_t consumed() const = 0;
 };
 
+// Whether the file is taken for JSON lines.
+bool holds_json_lines(const std::filesystem::path& file, const DocumentSettings& settings);
+
 // Throws Error(kInput) when the file can not be opened.
 std::unique_ptr<DocumentReader> open_documents(const std::filesystem::path& file,
                                                const DocumentSettings& settings);

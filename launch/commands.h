@@ -19,7 +19,7 @@ void add_score(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_tokenizer(CLI::App& app);  // train, encode, decode, inspect
-void add_data(CLI::App& app);       // build, inspect
+void add_data(CLI::App& app);       // build, inspect, contamination
 void add_config(CLI::App& app);     // show, reference, schema
 void add_schedule(CLI::App& app);
 void add_completion(CLI::App& app);

@@ -5,7 +5,8 @@
 namespace sextant::launch {
 
 void add_data(CLI::App& app) {
-  CLI::App* data = app.add_subcommand("data", "Turn documents into token shards, and look at shards.");
+  CLI::App* data =
+      app.add_subcommand("data", "Turn documents into token shards, look at shards, look for evals in them.");
   data->require_subcommand(1);
   data->footer(
       "Example:\n"
@@ -13,6 +14,7 @@ void add_data(CLI::App& app) {
       "  sextant data inspect corpus/train --tokenizer tokenizer.json");
   add_data_build(*data);
   add_data_inspect(*data);
+  add_data_contamination(*data);
 }
 
 }  // namespace sextant::launch

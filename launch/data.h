@@ -4,8 +4,9 @@
 
 namespace sextant::launch {
 
-// The two halves of `sextant data`.
+// The subcommands of `sextant data`.
 void add_data_build(CLI::App& data);
 void add_data_inspect(CLI::App& data);
+void add_data_contamination(CLI::App& data);
 
 }  // namespace sextant::launch
