@@ -6,6 +6,8 @@
 #include <map>
 
 #include "launch/message_json.h"
+#include "trainer/scaling/outcome.h"
+#include "trainer/sha256.h"
 
 namespace sextant::launch {
 namespace {
@@ -108,6 +110,9 @@ Json checkpoint_json(const trainer::CheckpointReader& checkpoint) {
       std::map<std::string, int64_t>(manifest.counters().begin(), manifest.counters().end());
   add_tensors(summary, manifest);
   summary["model"] = message_json(manifest.config().model());
+  if (auto prediction = trainer::stored_prediction(checkpoint)) {
+    summary["prediction_sha256"] = trainer::sha256_of(*prediction);
+  }
   Json files = Json::array();
   for (const trainer::Manifest::File& file : manifest.files()) {
     files.push_back({{"name", file.name()}, {"bytes", file.bytes()}, {"rank", file.rank()}});
@@ -130,6 +135,9 @@ std::string checkpoint_text(const Json& summary) {
                              summary["world_size"].dump(), summary["world_size"] == 1 ? "" : "s"));
   line("program", summary["program"].get<std::string>());
   line("weights sha256", summary["weights_sha256"].get<std::string>());
+  if (summary.contains("prediction_sha256")) {
+    line("prediction", "sha256 " + summary["prediction_sha256"].get<std::string>());
+  }
   text += "tensors\n" + tensor_lines(summary["tensors"]) + "files\n";
   for (const Json& file : summary["files"]) {
     text += fmt::format("  {:<28} {:>24}   by rank {}\n", file["name"].get<std::string>(),

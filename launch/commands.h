@@ -23,7 +23,7 @@ void add_data(CLI::App& app);       // build, inspect, contamination
 void add_config(CLI::App& app);     // show, reference, schema
 void add_schedule(CLI::App& app);
 void add_completion(CLI::App& app);
-void add_scaling(CLI::App& app);  // coordinates, fit, task
+void add_scaling(CLI::App& app);  // coordinates, fit, task, ladder, predict, outcome
 
 void add_checkpoint(CLI::App& app);  // launch/checkpoint.cpp
 

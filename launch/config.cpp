@@ -38,7 +38,7 @@ void print(const google::protobuf::Message& message, const trainer::Origins& ori
   }
 }
 
-// Of a run, of a stage of alignment or of an evaluation, whichever the file is.
+// Of a run, of a stage of alignment or of another file that we know, whichever it is.
 void show(const ShowOptions& options) {
   const google::protobuf::Descriptor& kind = rlhf::kind_of_file(options.file);
   if (&kind == trainer::EvalRun::descriptor()) {
@@ -93,10 +93,15 @@ void add_config(CLI::App& app) {
   add_show(*config);
   config->add_subcommand("reference", "Print the reference of all keys as Markdown (docs/configuration.md)")
       ->footer("Example: sextant config reference > docs/configuration.md")
-      ->callback([] { print(trainer::reference_markdown(*trainer::Run::descriptor(), rlhf::documents())); });
+      ->callback([] {
+        print(
+            trainer::reference_markdown(*trainer::Run::descriptor(), rlhf::documents(), rlhf::other_files()));
+      });
   config->add_subcommand("schema", "Print the JSON schema from which editors complete keys")
       ->footer("Example: sextant config schema > configs/sextant.schema.json")
-      ->callback([] { print(trainer::json_schema(*trainer::Run::descriptor(), rlhf::documents())); });
+      ->callback([] {
+        print(trainer::json_schema(*trainer::Run::descriptor(), rlhf::documents(), rlhf::other_files()));
+      });
 }
 
 }  // namespace sextant::launch

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "launch/commands.h"
-#include "launch/training_session.h"
+#include "launch/pretraining.h"
 #include "trainer/config/yaml_writer.h"
 
 namespace sextant::launch {
@@ -23,6 +23,20 @@ StageRows open_shards(const trainer::Run& config, const data::Tokenizer&, const 
   return rows;
 }
 
+}  // namespace
+
+TrainingStage pretraining() {
+  TrainingStage stage;
+  stage.open_rows = open_shards;
+  stage.loss = [](const trainer::Run& config) {
+    return trainer::next_token_loss(config.numerics().loss_chunk());
+  };
+  stage.config_text = [](const trainer::Run& config) { return trainer::to_yaml(config); };
+  return stage;
+}
+
+namespace {
+
 int pretrain(const PretrainOptions& options) {
   RunFile run = read_run(options.file, options.overrides);
   if (run.config.model().head() == trainer::ModelSettings::scalar) {
@@ -31,13 +45,7 @@ int pretrain(const PretrainOptions& options) {
                      "teaches; remove it"}},
                    run.origins);
   }
-  TrainingStage stage;
-  stage.open_rows = open_shards;
-  stage.loss = [](const trainer::Run& config) {
-    return trainer::next_token_loss(config.numerics().loss_chunk());
-  };
-  stage.config_text = [](const trainer::Run& config) { return trainer::to_yaml(config); };
-  return train_stage(run, stage);
+  return train_stage(run, pretraining());
 }
 
 }  // namespace

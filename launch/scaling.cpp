@@ -12,6 +12,9 @@ void add_scaling(CLI::App& app) {
   add_scaling_coordinates(*scaling);
   add_scaling_fit(*scaling);
   add_scaling_task(*scaling);
+  add_scaling_ladder(*scaling);
+  add_scaling_predict(*scaling);
+  add_scaling_outcome(*scaling);
 }
 
 }  // namespace sextant::launch

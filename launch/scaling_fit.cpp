@@ -14,7 +14,7 @@
 #include "parallel/base/error.h"
 #include "trainer/config/complaint.h"
 #include "trainer/scaling/capability.h"
-#include "trainer/scaling/fit.h"
+#include "trainer/scaling/fitted_law.h"
 #include "trainer/scaling/points.h"
 
 namespace sextant::launch {
@@ -35,30 +35,7 @@ struct FitOptions {
   bool json = false;
 };
 
-const std::map<std::string, ScalingForm> kForms = {{"chinchilla", ScalingForm::kChinchilla},
-                                                   {"loss", ScalingForm::kLoss},
-                                                   {"capability", ScalingForm::kCapability}};
-
-const char* formula(ScalingForm form) {
-  switch (form) {
-    case ScalingForm::kChinchilla:
-      return "L(N, D) = E + A / N^alpha + B / D^beta";
-    case ScalingForm::kLoss:
-      return "L(C) = a C^b + c";
-    case ScalingForm::kCapability:
-      return "-E[log pass rate](C) = alpha C^-k";
-  }
-  return "";
-}
-
-std::string form_name(ScalingForm form) {
-  for (const auto& [name, value] : kForms) {
-    if (value == form) return name;
-  }
-  return "";
-}
-
-int threads() {
+int fit_threads() {
   return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
@@ -77,46 +54,12 @@ std::optional<std::vector<double>> target(const FitOptions& options) {
   return std::vector<double>{std::log(c > 0 ? c : 6 * n * d)};
 }
 
-// One law and what its bootstrap says of it.
-struct Fitted {
-  trainer::Minimum best;
-  size_t points = 0, starts = 0;
-  std::vector<trainer::NamedValue> values;
-  std::vector<trainer::Interval> intervals;  // of the values; empty without a bootstrap
-  std::vector<std::string> at_bound;
-  std::optional<double> prediction;
-  std::optional<trainer::Interval> prediction_interval;
-};
-
-Fitted fit_law(const trainer::LogPoints& points, const FitOptions& options) {
-  const trainer::PowerLaw law = trainer::law_of(options.form);
-  std::vector<trainer::Parameters> starts = options.form == ScalingForm::kChinchilla
-                                                ? trainer::chinchilla_starts()
-                                                : trainer::one_power_starts(law, points);
-  Fitted fitted;
-  fitted.points = points.size();
-  fitted.starts = starts.size();
-  fitted.best = trainer::fit(law, points, starts, threads());
-  fitted.values = trainer::named(options.form, fitted.best.at);
-  fitted.at_bound = trainer::at_bound(options.form, fitted.best.at);
-  auto draws = trainer::bootstrap(law, points, fitted.best.at, options.draws, options.seed, threads());
-  for (size_t i = 0; i < fitted.values.size() && !draws.empty(); ++i) {
-    std::vector<double> values;
-    for (const trainer::Parameters& draw : draws)
-      values.push_back(trainer::named(options.form, draw)[i].value);
-    fitted.intervals.push_back(trainer::middle_95(std::move(values)));
-  }
-  if (auto place = target(options)) {
-    fitted.prediction = std::exp(law.log_value(fitted.best.at, place->data()));
-    std::vector<double> values;
-    for (const trainer::Parameters& draw : draws)
-      values.push_back(std::exp(law.log_value(draw, place->data())));
-    if (!values.empty()) fitted.prediction_interval = trainer::middle_95(std::move(values));
-  }
-  return fitted;
+trainer::FittedLaw fitted_law(const trainer::LogPoints& points, const FitOptions& options) {
+  return trainer::fit_law(points,
+                          {options.form, options.draws, options.seed, fit_threads(), target(options)});
 }
 
-Json to_json(const Fitted& fitted, const FitOptions& options) {
+Json to_json(const trainer::FittedLaw& fitted, const FitOptions& options) {
   Json json;
   json["points"] = fitted.points;
   json["starts"] = fitted.starts;
@@ -137,7 +80,7 @@ Json to_json(const Fitted& fitted, const FitOptions& options) {
   return json;
 }
 
-void print(const Fitted& fitted, const FitOptions& options) {
+void print(const trainer::FittedLaw& fitted, const FitOptions& options) {
   std::printf("%zu points, %zu starts, sum of Huber losses %.9g%s\n", fitted.points, fitted.starts,
               fitted.best.value, fitted.best.converged ? "" : " (not converged)");
   for (size_t i = 0; i < fitted.values.size(); ++i) {
@@ -182,11 +125,11 @@ void fit_points(const FitOptions& options) {
   trainer::Points points =
       trainer::read_points(options.file, options.columns, options.form, options.drop_highest);
   target(options);  // told before the work
-  Fitted fitted = fit_law(points.logs, options);
+  trainer::FittedLaw fitted = fitted_law(points.logs, options);
   if (!options.json) {
-    std::printf("%s    (%s)\n%zu of %zu runs of %s, the %zu highest losses dropped\n", formula(options.form),
-                conventions(options).c_str(), points.records - points.dropped, points.records,
-                options.file.c_str(), points.dropped);
+    std::printf("%s    (%s)\n%zu of %zu runs of %s, the %zu highest losses dropped\n",
+                trainer::form_formula(options.form), conventions(options).c_str(),
+                points.records - points.dropped, points.records, options.file.c_str(), points.dropped);
     print(fitted, options);
     if (options.form == ScalingForm::kChinchilla) {
       double alpha = fitted.values[3].value, beta = fitted.values[4].value;
@@ -195,8 +138,8 @@ void fit_points(const FitOptions& options) {
     }
     return;
   }
-  Json json = {{"form", form_name(options.form)},
-               {"formula", formula(options.form)},
+  Json json = {{"form", trainer::form_name(options.form)},
+               {"formula", trainer::form_formula(options.form)},
                {"flops", conventions(options)},
                {"file", options.file},
                {"dropped", points.dropped}};
@@ -215,9 +158,10 @@ void fit_capability(const FitOptions& options) {
   auto buckets = trainer::read_capability(
       options.file, {options.columns.flops, options.pass_rate, options.bucket}, options.left_out);
   Json list = Json::array();
-  if (!options.json) std::printf("%s    (%s)\n", formula(options.form), conventions(options).c_str());
+  if (!options.json)
+    std::printf("%s    (%s)\n", trainer::form_formula(options.form), conventions(options).c_str());
   for (const trainer::CapabilityBucket& bucket : buckets) {
-    Fitted fitted = fit_law(bucket.points, options);
+    trainer::FittedLaw fitted = fitted_law(bucket.points, options);
     if (options.json) {
       Json one = {{"bucket", bucket.name}, {"records", bucket.problems}};
       one.update(to_json(fitted, options));
@@ -228,8 +172,8 @@ void fit_capability(const FitOptions& options) {
     }
   }
   if (!options.json) return;
-  Json json = {{"form", form_name(options.form)},
-               {"formula", formula(options.form)},
+  Json json = {{"form", trainer::form_name(options.form)},
+               {"formula", trainer::form_formula(options.form)},
                {"flops", conventions(options)},
                {"file", options.file},
                {"buckets", list}};
@@ -246,7 +190,10 @@ void add_scaling_fit(CLI::App& scaling) {
       ->add_option("--form", options->form,
                    "chinchilla: E + A/N^alpha + B/D^beta; loss: a C^b + c; capability: "
                    "alpha C^-k for -E[log pass rate]")
-      ->transform(CLI::CheckedTransformer(kForms))
+      ->transform(CLI::CheckedTransformer(std::map<std::string, ScalingForm>{
+          {trainer::form_name(ScalingForm::kChinchilla), ScalingForm::kChinchilla},
+          {trainer::form_name(ScalingForm::kLoss), ScalingForm::kLoss},
+          {trainer::form_name(ScalingForm::kCapability), ScalingForm::kCapability}}))
       ->required();
   command->add_option("--parameters", options->columns.parameters, "Column of model sizes N");
   command->add_option("--tokens", options->columns.tokens, "Column of training tokens D");

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "data/chat/chat_template.h"
 #include "data/chat/known_templates.h"
+#include "data/durable_file.h"
 #include "launch/machine.h"
 #include "launch/ranks.h"
 #include "launch/run_place.h"
@@ -26,6 +28,8 @@
 #include "trainer/model/initialise.h"
 #include "trainer/model/stages.h"
 #include "trainer/resume.h"
+#include "trainer/scaling/outcome.h"
+#include "trainer/sha256.h"
 #include "trainer/start_from.h"
 #include "trainer/state.h"
 #include "trainer/train.h"
@@ -38,15 +42,19 @@ using parallel::Group;
 // One start of a run on one rank, built up in the order of the methods.
 class TrainingSession {
  public:
-  TrainingSession(RunFile& run, const TrainingStage& stage, parallel::MpiSession& session, Group& world,
-                  const trainer::StopSignal& stop)
-      : run_(run), config_(run.config), stage_(stage), session_(session), world_(world), stop_(stop) {}
+  TrainingSession(RunFile& run, const TrainingStage& stage, const RankOfRuns& rank)
+      : run_(run),
+        config_(run.config),
+        stage_(stage),
+        session_(rank.session),
+        world_(rank.world),
+        stop_(rank.stop),
+        threads_(rank.threads) {}
 
   int run() {
     parallel::together(world_, [&] { device_ = choose_device(config_.run().device(), session_); });
     tokenizer_.emplace(complete_run(run_, world_, resources_of(world_, session_, device_)));
     place_.emplace(config_, session_, world_);
-    threads_ = share_out_threads(session_.local_size());
     open_data();
     carrier_.emplace(world_, device_, session_);
     parallel::alike([&] { assembly_.emplace(config_, carrier_->group(), device_); });
@@ -126,6 +134,20 @@ class TrainingSession {
     run_.config.mutable_run()->set_start_from(folder);
   }
 
+  // What was foretold of this run before it began, if anything was: it goes into every checkpoint.
+  void find_prediction() {
+    parallel::together(world_, [&] {
+      std::filesystem::path file = place_->file(trainer::kPredictionFile);
+      if (!place_->first() || !std::filesystem::exists(file)) return;
+      kept_files_[trainer::kPredictionFile] = data::read_file(file);
+      auto foretold = trainer::registration_of(kept_files_[trainer::kPredictionFile], file.string());
+      trainer::require_about(foretold, trainer::measured_out("", config_, config_.model().vocabulary()));
+      place_->say("prediction: the held-out loss will come to {:.5f}; registered {}, sha256 {}",
+                  foretold.loss, foretold.registered_at,
+                  trainer::sha256_of(kept_files_[trainer::kPredictionFile]));
+    });
+  }
+
   void start() {
     if (!config_.run().has_start_from()) {
       trainer::initialise(assembly_->step().pieces(), config_.run().seed());
@@ -155,7 +177,10 @@ class TrainingSession {
     } else if (path.empty()) {
       start();
     }
-    if (path.empty()) return say_start();
+    if (path.empty()) {
+      say_start();
+      return find_prediction();
+    }
     std::vector<std::string> changed;
     parallel::together(world_, [&] {
       trainer::CheckpointReader reader(path);
@@ -166,6 +191,7 @@ class TrainingSession {
       start_ = Step(reader.manifest().step());
       left_out_ = trainer::recorded_updates_left_out(reader.manifest());
       kept_files_ = trainer::kept_files(reader);
+      if (auto text = trainer::stored_prediction(reader)) kept_files_[trainer::kPredictionFile] = *text;
     });
     assembly_->step().refresh_values();
     place_->say("going on from {} (step {})", path, start_.value());
@@ -215,7 +241,7 @@ class TrainingSession {
   std::optional<Carrier> carrier_;
   std::optional<trainer::Assembly> assembly_;
   at::Device device_{at::kCPU};
-  int threads_ = 1;
+  int threads_;
   StageRows rows_;
   trainer::PromptForm prompt_form_;
   trainer::HeldOut held_out_;
@@ -235,12 +261,20 @@ trainer::PromptForm chat_prompts(const data::ChatSettings& settings, const train
   return {ids, chat->end_of_turn()};
 }
 
-int train_stage(RunFile& run, const TrainingStage& stage) {
+int train_one(RunFile& run, const TrainingStage& stage, const RankOfRuns& rank) {
+  return TrainingSession(run, stage, rank).run();
+}
+
+int run_training(const std::function<int(const RankOfRuns&)>& body) {
   trainer::keep_host_memory();
   trainer::StopSignal stop;  // from here on a signal means: at the next step, in good order
   return run_on_ranks([&](parallel::MpiSession& session, Group& world) {
-    return TrainingSession(run, stage, session, world, stop).run();
+    return body({session, world, stop, share_out_threads(session.local_size())});
   });
+}
+
+int train_stage(RunFile& run, const TrainingStage& stage) {
+  return run_training([&](const RankOfRuns& rank) { return train_one(run, stage, rank); });
 }
 
 }  // namespace sextant::launch

@@ -8,8 +8,10 @@
 #include "data/loader.h"
 #include "data/tokenizer/tokenizer.h"
 #include "launch/run_start.h"
+#include "parallel/group_mpi.h"
 #include "trainer/assembly.h"
 #include "trainer/loss.h"
+#include "trainer/metrics/stop_signal.h"
 #include "trainer/run.pb.h"
 #include "trainer/samples.h"
 #include "trainer/train.h"
@@ -50,8 +52,22 @@ struct TrainingStage {
   std::function<std::string(const trainer::Run&)> config_text;
 };
 
+// What a process has once, however many runs it makes one after the other.
+struct RankOfRuns {
+  parallel::MpiSession& session;
+  parallel::Group& world;
+  const trainer::StopSignal& stop;
+  int threads;  // of this rank, already shared out (launch/machine.h)
+};
+
 // Opens MPI and trains from the newest checkpoint, the one to start from or random weights to the end.
 // Returns the exit code.
 int train_stage(RunFile& run, const TrainingStage& stage);
+
+// The same within a command that goes on afterwards. All ranks of the world must call; throws AgreedError.
+int train_one(RunFile& run, const TrainingStage& stage, const RankOfRuns& rank);
+
+// Opens MPI, once a process, shares out the threads and runs `body`. Returns the exit code.
+int run_training(const std::function<int(const RankOfRuns&)>& body);
 
 }  // namespace sextant::launch

@@ -7,6 +7,7 @@
 #include "rlhf/dpo.pb.h"
 #include "rlhf/ppo.pb.h"
 #include "rlhf/reward.pb.h"
+#include "rlhf/rubric.pb.h"
 #include "rlhf/rubric_fit.pb.h"
 #include "rlhf/safety.pb.h"
 #include "rlhf/supervised.pb.h"
@@ -14,6 +15,8 @@
 #include "trainer/config/yaml.h"
 #include "trainer/evaluation/eval.pb.h"
 #include "trainer/resume.h"
+#include "trainer/scaling/ladder.pb.h"
+#include "trainer/scaling/task.pb.h"
 
 namespace sextant::rlhf {
 namespace {
@@ -71,6 +74,10 @@ std::vector<const pb::Descriptor*> documents() {
   return all;
 }
 
+std::vector<const pb::Descriptor*> other_files() {
+  return {trainer::ScalingLadder::descriptor(), trainer::TaskLadder::descriptor(), Rubric::descriptor()};
+}
+
 const pb::Descriptor& kind_of_file(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::string text(kMostBytes, '\0');
@@ -83,6 +90,11 @@ const pb::Descriptor& kind_of_file(const std::filesystem::path& file) {
     const std::string& own = stage->field(stage->field_count() - 1)->name();
     for (const trainer::YamlNode& section : root.children) {
       if (section.key == own) return *stage;
+    }
+  }
+  for (const pb::Descriptor* kind : other_files()) {
+    for (const trainer::YamlNode& section : root.children) {
+      if (kind->FindFieldByName(section.key) != nullptr) return *kind;
     }
   }
   return *trainer::Run::descriptor();

@@ -33,8 +33,11 @@ std::vector<const google::protobuf::Descriptor*> stages();
 // These, and those of other files that commands read, which train nothing.
 std::vector<const google::protobuf::Descriptor*> documents();
 
-// Which message a file is: that of the document whose own section it has, else trainer.Run. Faults in the
-// file are not told here.
+// The messages of files that are no runs: ladders, the logs of ladders, rubrics.
+std::vector<const google::protobuf::Descriptor*> other_files();
+
+// Which message a file is: that of the document whose own section it has, one of other_files() of which it
+// has a key, else trainer.Run. Faults in the file are not told here.
 const google::protobuf::Descriptor& kind_of_file(const std::filesystem::path& file);
 
 }  // namespace sextant::rlhf

@@ -8,12 +8,15 @@
 
 #include "rlhf/ppo.pb.h"
 #include "rlhf/reward.pb.h"
+#include "rlhf/rubric.pb.h"
 #include "rlhf/safety_evaluation.h"
 #include "rlhf/supervised.pb.h"
 #include "tests/harness/checkout.h"
 #include "trainer/config/load.h"
 #include "trainer/config/reference.h"
 #include "trainer/config/rules.h"
+#include "trainer/scaling/ladder.pb.h"
+#include "trainer/scaling/task.pb.h"
 
 namespace sextant::rlhf {
 namespace {
@@ -63,6 +66,9 @@ TEST(StageRun, FilesAreKnownByTheirSections) {
   EXPECT_EQ(&kind_of_file(configs / "rlhf/quickstart_sft.yaml"), SupervisedRun::descriptor());
   EXPECT_EQ(&kind_of_file(configs / "rlhf/quickstart_ppo.yaml"), PpoRun::descriptor());
   EXPECT_EQ(&kind_of_file(configs / "rlhf/quickstart_reward.yaml"), RewardRun::descriptor());
+  EXPECT_EQ(&kind_of_file(configs / "ladders/quickstart.yaml"), trainer::ScalingLadder::descriptor());
+  EXPECT_EQ(&kind_of_file(configs / "ladders/olmo_tasks.yaml"), trainer::TaskLadder::descriptor());
+  EXPECT_EQ(&kind_of_file(configs / "rubrics/quickstart.yaml"), Rubric::descriptor());
 }
 
 TEST(StageRun, EveryShippedConfigurationLoads) {
@@ -90,13 +96,13 @@ TEST(StageRun, EveryShippedConfigurationLoads) {
 
 TEST(Reference, PageIsFresh) {
   EXPECT_EQ(committed("docs/configuration.md"),
-            trainer::reference_markdown(*trainer::Run::descriptor(), documents()))
+            trainer::reference_markdown(*trainer::Run::descriptor(), documents(), other_files()))
       << "docs/configuration.md is stale: run `build/cpu/sextant config reference > docs/configuration.md`";
 }
 
 TEST(Reference, SchemaIsFresh) {
   EXPECT_EQ(committed("configs/sextant.schema.json"),
-            trainer::json_schema(*trainer::Run::descriptor(), documents()))
+            trainer::json_schema(*trainer::Run::descriptor(), documents(), other_files()))
       << "configs/sextant.schema.json is stale: run `build/cpu/sextant config schema > "
          "configs/sextant.schema.json`";
 }

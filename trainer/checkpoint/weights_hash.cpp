@@ -1,38 +1,13 @@
 #include "trainer/checkpoint/weights_hash.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
-#include <memory>
 
-#include "parallel/base/error.h"
+#include "trainer/sha256.h"
 
 namespace sextant::trainer {
 namespace {
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    expect(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1,
-           "SHA-256 starts");
-  }
-  void add(const void* bytes, size_t count) {
-    expect(EVP_DigestUpdate(context_.get(), bytes, count) == 1, "SHA-256 goes on");
-  }
-  std::string hex() {
-    std::array<unsigned char, 32> digest{};
-    expect(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1, "SHA-256 ends");
-    std::string text;
-    for (unsigned char byte : digest) text += fmt::format("{:02x}", byte);
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
 
 constexpr int64_t kChunkElements = int64_t{4} << 20;
 

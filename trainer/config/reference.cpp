@@ -130,7 +130,7 @@ class Page {
 
 }  // namespace
 
-std::string reference_markdown(const pb::Descriptor& root, const Stages& stages) {
+std::string reference_markdown(const pb::Descriptor& root, const Stages& stages, const Stages& others) {
   Page page;
   page.text =
       "<!-- Made by `sextant config reference`; change the .proto files instead. -->\n"
@@ -152,6 +152,7 @@ std::string reference_markdown(const pb::Descriptor& root, const Stages& stages)
   std::set<std::string> told;
   for (int i = 0; i < root.field_count(); ++i) told.insert(root.field(i)->name());
   for (const pb::Descriptor* stage : stages) page.stage(*stage, told);
+  for (const pb::Descriptor* other : others) page.section(*other, "", fmt::format("# `{}`", other->name()));
   return page.text;
 }
 

@@ -127,12 +127,14 @@ ordered_json message_schema(const pb::Descriptor& message) {
 
 }  // namespace
 
-std::string json_schema(const pb::Descriptor& root, const Stages& stages) {
+std::string json_schema(const pb::Descriptor& root, const Stages& stages, const Stages& others) {
   ordered_json schema = {{"$schema", "http://json-schema.org/draft-07/schema#"},
                          {"title", "sextant"},
                          {"description", documentation_of(root)}};
   schema.update(message_schema(root));
-  for (const pb::Descriptor* stage : stages) {
+  Stages all = stages;
+  all.insert(all.end(), others.begin(), others.end());
+  for (const pb::Descriptor* stage : all) {
     for (int i = 0; i < stage->field_count(); ++i) {
       const FieldDescriptor& field = *stage->field(i);
       if (!schema["properties"].contains(field.name()))

@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "parallel/base/error.h"
-#include "parallel/base/seed.h"
 #include "trainer/model/initialise.h"
 #include "trainer/model/model_rules.h"
+#include "trainer/scaling/random_rows.h"
 #include "trainer/step.h"
 
 namespace sextant::trainer {
@@ -28,21 +28,6 @@ int32_t in_proportion(const char* key, int64_t value, int64_t width, int64_t bas
                     key, value, width, base_width, base_width / std::gcd(base_width, value)));
   }
   return static_cast<int32_t>(value * width / base_width);
-}
-
-data::Batch random_batch(const Run& run, int64_t rows) {
-  RandomKey key(run.run().seed(), "coordinates");
-  data::Batch batch;
-  batch.rows = rows;
-  batch.time = run.model().context();
-  auto vocabulary = static_cast<uint64_t>(run.model().vocabulary());
-  for (int64_t i = 0; i < rows * batch.time; ++i) {
-    batch.tokens.push_back(static_cast<int64_t>(key.below(vocabulary, 0, static_cast<uint64_t>(i))));
-    batch.targets.push_back(static_cast<int64_t>(key.below(vocabulary, 0, static_cast<uint64_t>(i + 1))));
-    batch.positions.push_back(i % batch.time);
-  }
-  batch.loss_mask.assign(batch.tokens.size(), 1.0f);
-  return batch;
 }
 
 // Every block by itself, so that what stands between them is seen.
@@ -88,7 +73,7 @@ void measure_width(const Run& run, const CoordinateCheck& check, std::vector<Coo
   Passes passes(model, *alone, chunks);
   TrainStep step(passes, settings, *alone);
   initialise(model.parameters(), run.run().seed());
-  data::Batch batch = random_batch(run, check.rows);
+  data::Batch batch = random_rows(run, check.rows);
   Rows rows = rows_of(batch, 0, batch.rows, at::kCPU, model.context_cut());
   LossFunction loss = next_token_loss(run.numerics().loss_chunk());
   Breakdown breakdown;
