@@ -50,7 +50,9 @@ PieceSearch::PieceSearch(const std::vector<EvalItem>& items, const NeedleSetting
     }
   }
   for (size_t i = 0; i < characters.size(); ++i) {
-    if (!characters[i].empty()) anchors_.push_back({kAnchorLengths[i], HashIndex(std::move(characters[i]))});
+    if (!characters[i].empty())
+      anchors_.push_back(
+          {kAnchorLengths[i], NgramHash::power(kAnchorLengths[i] - 1), HashIndex(std::move(characters[i]))});
   }
   if (!words.empty()) ngrams_ = HashIndex(std::move(words));
 }
@@ -66,20 +68,20 @@ void PieceSearch::search_characters(const Anchor& anchor, const Searched& text) 
   const std::vector<uint32_t>& characters = text.normal.characters;
   if (characters.size() < anchor.length) return;
   size_t windows = std::min(text.normal.own_characters, characters.size() - anchor.length + 1);
-  const uint64_t leaves = NgramHash::power(anchor.length - 1);
   uint64_t hash = hash_of(characters.data(), anchor.length);
   for (size_t at = 0; at < windows; ++at) {
     if (anchor.index.may_hold(hash)) {
       for (const HashIndex::Entry& entry : anchor.index.find(hash)) check(entry, text, at);
     }
     if (at + anchor.length == characters.size()) return;
-    hash = (hash - characters[at] * leaves) * NgramHash::kFactor + characters[at + anchor.length];
+    hash = (hash - characters[at] * anchor.leaves) * NgramHash::kFactor + characters[at + anchor.length];
   }
 }
 
 void PieceSearch::search_words(const Searched& text) {
   const std::vector<NormalText::Word>& words = text.normal.word_list;
-  const uint64_t leaves = NgramHash::power(kOverlapWords - 1);
+  if (words.size() < kOverlapWords) return;
+  static const uint64_t leaves = NgramHash::power(kOverlapWords - 1);
   uint64_t hash = 0;
   for (size_t next = 0; next < words.size(); ++next) {
     hash = hash * NgramHash::kFactor + words[next].hash;

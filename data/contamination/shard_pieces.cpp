@@ -1,6 +1,10 @@
 #include "data/contamination/shard_pieces.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
+#include <string_view>
 
 #include "data/token_shard.h"
 
@@ -10,11 +14,34 @@ namespace {
 constexpr int64_t kPieceTokens = int64_t{1} << 18;
 constexpr int64_t kLongestWordTokens = int64_t{1} << 14, kLookAheadTokens = 256;
 
+// What a token stands for. Nearly all are short: these are copied as kShort bytes, of which the next ones
+// overwrite what is too much.
+struct TokenText {
+  static constexpr size_t kShort = 16;
+
+  explicit TokenText(std::string_view text) : whole(text) {
+    std::copy_n(text.begin(), std::min(text.size(), kShort), beginning.begin());
+  }
+  // Writes it, and up to kShort bytes in all. Returns its length.
+  size_t write(char* into) const {
+    if (whole.size() <= kShort) {
+      std::memcpy(into, beginning.data(), kShort);
+    } else {
+      std::memcpy(into, whole.data(), whole.size());
+    }
+    return whole.size();
+  }
+
+  std::string_view whole;
+  std::array<char, kShort> beginning{};
+};
+
 class ShardPieces final : public PieceSource {
  public:
   ShardPieces(const std::filesystem::path& prefix, const Tokenizer& tokenizer)
-      : shard_(prefix), tokenizer_(tokenizer), special_(static_cast<size_t>(tokenizer.vocabulary())) {
-    for (int32_t id : tokenizer.special_tokens()) special_[static_cast<size_t>(id)] = true;
+      : shard_(prefix), tokenizer_(tokenizer) {
+    for (int32_t id = 0; id < tokenizer.vocabulary(); ++id) texts_.emplace_back(tokenizer.token_bytes(id));
+    for (int32_t id : tokenizer.special_tokens()) texts_[static_cast<size_t>(id)] = TokenText("\n");
   }
 
   std::optional<Work> next() override {
@@ -27,8 +54,8 @@ class ShardPieces final : public PieceSource {
  private:
   TokenShard shard_;
   const Tokenizer& tokenizer_;
-  std::vector<bool> special_;
-  int64_t at_ = 0;  // what comes next, in the shard's stream of tokens
+  std::vector<TokenText> texts_;  // of each id
+  int64_t at_ = 0;                // what comes next, in the shard's stream of tokens
 
   // Pieces end where documents do, or within a long one where text may be cut.
   int64_t end_of_piece(int64_t begin) const {
@@ -54,35 +81,47 @@ class ShardPieces final : public PieceSource {
     return ids;
   }
 
-  void append(int64_t begin, int64_t end, TextPiece& piece) const {
-    for (int64_t id : read(begin, end)) {
-      if (special_[static_cast<size_t>(id)]) {
-        piece.text += '\n';
-      } else {
-        piece.text += tokenizer_.token_bytes(static_cast<int32_t>(id));
-      }
-      piece.token_ends.push_back(static_cast<uint32_t>(piece.text.size()));
+  void append(std::span<const int64_t> ids, TextPiece& piece) const {
+    size_t length = piece.text.size(), tokens = piece.token_ends.size(), more = 0;
+    for (int64_t id : ids) more += texts_[static_cast<size_t>(id)].whole.size();
+    piece.text.resize(length + more + TokenText::kShort);
+    piece.token_ends.resize(tokens + ids.size());
+    char* out = piece.text.data();
+    for (int64_t id : ids) {
+      length += texts_[static_cast<size_t>(id)].write(out + length);
+      piece.token_ends[tokens++] = static_cast<uint32_t>(length);
     }
+    piece.text.resize(length);
   }
 
   void decode(int64_t begin, int64_t end, const Take& take) const {
-    while (begin < end) {
-      int64_t document = shard_.document_at(begin), behind = shard_.document_begin(document + 1);
+    const std::vector<int64_t> ids = read(begin, end);
+    TextPiece piece;  // its memory serves all
+    int64_t document = shard_.document_at(begin);
+    for (int64_t at = begin; at < end; ++document) {
+      int64_t behind = shard_.document_begin(document + 1);
       int64_t own = std::min(end, behind);
-      TextPiece piece;
+      if (own <= at) continue;  // an empty document
+      piece.text.clear();
+      piece.token_ends.clear();
       piece.document = document;
-      piece.begin = begin - shard_.document_begin(document);
-      append(begin, own, piece);
+      piece.begin = at - shard_.document_begin(document);
+      append(std::span(ids).subspan(static_cast<size_t>(at - begin), static_cast<size_t>(own - at)), piece);
       piece.own = piece.text.size();
-      int64_t more = kLookAheadTokens;
-      for (int64_t at = own; at < behind && piece.text.size() < piece.own + kLongestLookAhead; more *= 2) {
-        int64_t next = std::min(behind, at + more);
-        append(at, next, piece);
-        if (look_ahead(piece.text, piece.own) != std::string_view::npos) break;
-        at = next;
-      }
+      look_behind(own, behind, piece);
       take(piece);
-      begin = own;
+      at = own;
+    }
+  }
+
+  // Adds as much of [at, behind) as a needle of the piece may reach into.
+  void look_behind(int64_t at, int64_t behind, TextPiece& piece) const {
+    int64_t more = kLookAheadTokens;
+    for (; at < behind && piece.text.size() < piece.own + kLongestLookAhead; more *= 2) {
+      int64_t next = std::min(behind, at + more);
+      append(read(at, next), piece);
+      if (look_ahead(piece.text, piece.own) != std::string_view::npos) return;
+      at = next;
     }
   }
 };
