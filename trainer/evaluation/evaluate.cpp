@@ -31,8 +31,14 @@ size_t bytes_to_read(const EvalItem& item) {
   return bytes;
 }
 
-// Those without a record, the longest first, so that ranks that measure side by side take about equally long.
-// Rank 0 knows.
+// What an item begins with that other items may have, too.
+std::string_view kept_text(const EvalItem& item) {
+  if (item.options.empty()) return {};
+  return std::string_view(item.options[0].context).substr(0, item.options[0].kept_bytes);
+}
+
+// Those without a record: those that begin alike one after the other, and of these the longest first, so that
+// ranks that measure side by side take about equally long. Rank 0 knows.
 std::vector<ItemPlace> missing_items(const EvalSettings& settings, const EvalItems& items,
                                      const EvalRecords* records, parallel::Group& world) {
   std::string flags;
@@ -50,7 +56,9 @@ std::vector<ItemPlace> missing_items(const EvalSettings& settings, const EvalIte
   }
   std::stable_sort(missing.begin(), missing.end(), [&](const ItemPlace& a, const ItemPlace& b) {
     if (a.task != b.task) return a.task < b.task;
-    return bytes_to_read(items[a.task][a.item]) > bytes_to_read(items[b.task][b.item]);
+    const EvalItem &one = items[a.task][a.item], &other = items[b.task][b.item];
+    if (int order = kept_text(one).compare(kept_text(other)); order != 0) return order < 0;
+    return bytes_to_read(one) > bytes_to_read(other);
   });
   return missing;
 }
@@ -112,6 +120,7 @@ EvalOutcome evaluate_items(const EvalModel& model, const EvalSettings& settings,
   std::vector<ItemPlace> missing = missing_items(settings, items, records, world);
   int64_t copies = mesh.layout().data, copy = mesh.at().data;
   bool tells = mesh.model().rank() == Rank(0);  // one of the ranks that hold this copy
+  KeptPrefix prefix;
   EvalProgress state;
   for (const auto& task : items) state.of += std::ssize(task);
   int64_t before = state.of - std::ssize(missing);
@@ -127,7 +136,7 @@ EvalOutcome evaluate_items(const EvalModel& model, const EvalSettings& settings,
       for (size_t i = first + static_cast<size_t>(copy); i < last; i += static_cast<size_t>(copies))
         mine.push_back(&items[missing[i].task][missing[i].item]);
       const EvalTask& task = settings.tasks(static_cast<int>(missing[first].task));
-      for (const ordered_json& record : measure_items(model, settings, task, mine))
+      for (const ordered_json& record : measure_items(model, settings, task, mine, prefix))
         lines += record_line(record);
     });
     bool stopping = false;

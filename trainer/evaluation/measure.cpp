@@ -5,7 +5,6 @@
 #include "parallel/base/error.h"
 #include "trainer/evaluation/measure_generation.h"
 #include "trainer/evaluation/multiple_choice.h"
-#include "trainer/evaluation/shared_prefix_scores.h"
 
 namespace sextant::trainer {
 namespace {
@@ -20,11 +19,12 @@ ordered_json record_beginning(const EvalTask& task, const EvalItem& item) {
 }
 
 // Log-likelihoods of the options, and what each of them was given.
-std::vector<TextScore> score_options(const EvalModel& model, const EvalItem& item, ordered_json& record) {
+std::vector<TextScore> score_options(const EvalModel& model, const EvalItem& item, KeptPrefix& prefix,
+                                     ordered_json& record) {
   std::vector<ScoredText> texts;
   for (const EvalOption& option : item.options)
-    texts.push_back(scored_pair(model.form, option.context, option.continuation));
-  std::vector<TextScore> scores = score_together(model.passes, texts);
+    texts.push_back(scored_pair(model.form, option.context, option.continuation, option.kept_bytes));
+  std::vector<TextScore> scores = score_together(model.passes, texts, prefix);
   ordered_json options = ordered_json::array();
   for (size_t i = 0; i < texts.size(); ++i) {
     const ScoredText& text = texts[i];
@@ -47,10 +47,11 @@ std::vector<TextScore> score_options(const EvalModel& model, const EvalItem& ite
   return scores;
 }
 
-void measure_choice(const EvalModel& model, const EvalItem& item, ordered_json& record) {
+void measure_choice(const EvalModel& model, const EvalItem& item, KeptPrefix& prefix, ordered_json& record) {
   std::vector<double> log_likelihoods;
   std::vector<int64_t> characters;
-  for (const TextScore& score : score_options(model, item, record)) log_likelihoods.push_back(score.sum());
+  for (const TextScore& score : score_options(model, item, prefix, record))
+    log_likelihoods.push_back(score.sum());
   for (const EvalOption& option : item.options) characters.push_back(characters_in(option.text));
   ChoiceGrade grade = grade_choice(log_likelihoods, characters, item.gold);
   record["probabilities"] = grade.probabilities;
@@ -61,8 +62,8 @@ void measure_choice(const EvalModel& model, const EvalItem& item, ordered_json& 
   if (item.gold.size() > 1) record["grade"]["mc2"] = grade.mc2;
 }
 
-void measure_target(const EvalModel& model, const EvalItem& item, ordered_json& record) {
-  TextScore score = score_options(model, item, record)[0];
+void measure_target(const EvalModel& model, const EvalItem& item, KeptPrefix& prefix, ordered_json& record) {
+  TextScore score = score_options(model, item, prefix, record)[0];
   record["grade"] = {{"acc", score.greedy ? 1 : 0}, {"log_likelihood", score.sum()}};
 }
 
@@ -109,7 +110,8 @@ void at_item(const EvalTask& task, const EvalItem& item, const Work& work) {
 }  // namespace
 
 std::vector<ordered_json> measure_items(const EvalModel& model, const EvalSettings& settings,
-                                        const EvalTask& task, const std::vector<const EvalItem*>& items) {
+                                        const EvalTask& task, const std::vector<const EvalItem*>& items,
+                                        KeptPrefix& prefix) {
   std::vector<ordered_json> records;
   for (const EvalItem* item : items) records.push_back(record_beginning(task, *item));
   if (task.kind() == EvalTask::generation) {
@@ -119,8 +121,8 @@ std::vector<ordered_json> measure_items(const EvalModel& model, const EvalSettin
   for (size_t i = 0; i < items.size(); ++i) {
     const EvalItem& item = *items[i];
     at_item(task, item, [&] {
-      if (task.kind() == EvalTask::multiple_choice) measure_choice(model, item, records[i]);
-      if (task.kind() == EvalTask::log_likelihood) measure_target(model, item, records[i]);
+      if (task.kind() == EvalTask::multiple_choice) measure_choice(model, item, prefix, records[i]);
+      if (task.kind() == EvalTask::log_likelihood) measure_target(model, item, prefix, records[i]);
       if (task.kind() == EvalTask::perplexity) measure_document(model, task, item, records[i]);
     });
   }

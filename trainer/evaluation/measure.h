@@ -6,6 +6,7 @@
 #include "data/chat/chat_template.h"
 #include "trainer/evaluation/eval.pb.h"
 #include "trainer/evaluation/scored_text.h"
+#include "trainer/evaluation/shared_prefix_scores.h"
 #include "trainer/evaluation/task.h"
 #include "trainer/passes.h"
 
@@ -20,10 +21,12 @@ struct EvalModel {
 };
 
 // Records of items of one task (docs/evals.md): what the model was given, what it made of that, and the
-// grade; of each item the same whatever stands beside it. Throws Error(kInput) naming the item where one can
-// not be given to this model. All ranks that hold the model must call, with equal items.
+// grade; of each item the same whatever stands beside it. `prefix` goes from call to call. Throws
+// Error(kInput) naming the item where one can not be given to this model. All ranks that hold the model must
+// call, with equal items.
 std::vector<nlohmann::ordered_json> measure_items(const EvalModel& model, const EvalSettings& settings,
                                                   const EvalTask& task,
-                                                  const std::vector<const EvalItem*>& items);
+                                                  const std::vector<const EvalItem*>& items,
+                                                  KeptPrefix& prefix);
 
 }  // namespace sextant::trainer

@@ -71,17 +71,20 @@ class TaskResults {
   std::string group_;
   ordered_json& out_;
 
+  // The bootstrap draws `draws` things, items unless it is given.
   void add(const std::string& metric, const Estimate& estimate,
-           const std::function<double(const std::vector<int64_t>&)>& statistic, ordered_json more = {}) {
+           const std::function<double(const std::vector<int64_t>&)>& statistic, ordered_json more = {},
+           int64_t draws = 0) {
+    if (draws == 0) draws = estimate.n;
     ordered_json result{{"task", task_.name()}};
     if (!group_.empty()) result["group"] = group_;
     result["metric"] = metric;
     result["value"] = number(estimate.value);
     result["stderr"] = number(estimate.error);
     result["n"] = estimate.n;
-    if (settings_.resamples() > 0 && statistic && estimate.n > 1) {
+    if (settings_.resamples() > 0 && draws > 1) {
       Interval interval =
-          bootstrap_interval(estimate.n, settings_.resamples(), settings_.seed(),
+          bootstrap_interval(draws, settings_.resamples(), settings_.seed(),
                              fmt::format("bootstrap {} {} {}", task_.name(), group_, metric), statistic);
       result["low"] = number(interval.low);
       result["high"] = number(interval.high);
@@ -92,17 +95,30 @@ class TaskResults {
 
   void mean(const std::string& metric) {
     std::vector<double> values = grades(records_, metric);
-    Estimate estimate = mean_of(values);
-    ordered_json more;
-    if (task_.has_cluster()) {
-      std::vector<std::string> clusters;
-      for (const ordered_json* record : records_) clusters.push_back(record->value("cluster", ""));
-      estimate = mean_of_clusters(values, clusters);
-      more = {{"stderr_is", "clustered"}};
+    if (task_.has_cluster()) return clustered_mean(metric, values);
+    add(metric, mean_of(values),
+        [&](const std::vector<int64_t>& items) { return mean_of(picked(values, items)).value; });
+  }
+
+  // Clusters are drawn as wholes.
+  void clustered_mean(const std::string& metric, const std::vector<double>& values) {
+    std::vector<std::string> names;
+    std::map<std::string, std::vector<double>> clusters;
+    for (size_t i = 0; i < values.size(); ++i) {
+      names.push_back(records_[i]->value("cluster", ""));
+      clusters[names.back()].push_back(values[i]);
     }
-    add(
-        metric, estimate,
-        [&](const std::vector<int64_t>& items) { return mean_of(picked(values, items)).value; }, more);
+    std::vector<std::vector<double>> wholes;
+    for (auto& [name, some] : clusters) wholes.push_back(std::move(some));
+    auto drawn = [&](const std::vector<int64_t>& chosen) {
+      double sum = 0, count = 0;
+      for (int64_t cluster : chosen) {
+        for (double value : wholes[static_cast<size_t>(cluster)]) sum += value;
+        count += static_cast<double>(wholes[static_cast<size_t>(cluster)].size());
+      }
+      return sum / count;
+    };
+    add(metric, mean_of_clusters(values, names), drawn, {{"clusters", wholes.size()}}, std::ssize(wholes));
   }
 
   void choice() {

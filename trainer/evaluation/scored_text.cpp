@@ -17,9 +17,19 @@ std::vector<int32_t> front_of(const TextForm& form) {
   return {};
 }
 
+// The ids that a text and what it begins with, encoded on its own, have in common, all of them before what is
+// measured.
+size_t kept_ids(const TextForm& form, const std::string& front, const ScoredText& text) {
+  std::vector<int32_t> ids = form.opening;
+  form.tokenizer.encode(front, ids);
+  auto [end, unused] = std::mismatch(ids.begin(), ids.end(), text.ids.begin(), text.ids.end());
+  return std::min(static_cast<size_t>(end - ids.begin()), text.first - 1);
+}
+
 }  // namespace
 
-ScoredText scored_pair(const TextForm& form, const std::string& context, const std::string& continuation) {
+ScoredText scored_pair(const TextForm& form, const std::string& context, const std::string& continuation,
+                       size_t kept_bytes) {
   // White space as Python's rstrip has it; bytes of other characters are never these.
   size_t kept = context.find_last_not_of(" \t\n\r\f\v");
   std::string before = context.substr(0, kept == std::string::npos ? 0 : kept + 1);
@@ -32,7 +42,10 @@ ScoredText scored_pair(const TextForm& form, const std::string& context, const s
           fmt::format("the continuation '{}' adds no token to its context", continuation.substr(0, 60)));
   // The last id is measured and not read.
   auto most = static_cast<size_t>(form.context) + 1;
-  if (text.ids.size() <= most) return text;
+  if (text.ids.size() <= most) {
+    if (kept_bytes > 0) text.kept = kept_ids(form, context.substr(0, kept_bytes), text);
+    return text;
+  }
   size_t left_out = text.ids.size() - most;
   if (left_out >= text.first) {
     fail_input(fmt::format("a continuation of {} tokens does not fit into the model's context of {}",

@@ -14,6 +14,7 @@ struct ScoredText {
   std::vector<int32_t> ids;
   size_t first = 1;        // ids[first ..] are measured; at least 1
   bool truncated = false;  // ids at the front were left out, since the model's context holds no more
+  size_t kept = 0;         // so many ids at the front other texts are likely to begin with, too
 
   size_t measured() const { return ids.size() - first; }
 };
@@ -28,9 +29,10 @@ struct TextForm {
 // Context and continuation as lm-evaluation-harness cuts them: spaces at the context's end belong to the
 // continuation; both are encoded as one text, and what is measured begins behind as many ids as the context
 // has on its own. An empty context is the opening, else the end of text. Where there is too much, ids at the
-// front are left out. Throws Error(kInput) where nothing is left to measure, or the continuation alone is too
-// long.
-ScoredText scored_pair(const TextForm& form, const std::string& context, const std::string& continuation);
+// front are left out. `kept_bytes` of the context other texts are likely to begin with, too. Throws
+// Error(kInput) where nothing is left to measure, or the continuation alone is too long.
+ScoredText scored_pair(const TextForm& form, const std::string& context, const std::string& continuation,
+                       size_t kept_bytes = 0);
 
 // A whole text in windows of which each measures ids that no other does, all of them together every id of the
 // text (lm-evaluation-harness' rolling windows): the first window has the form's opening or the end of text

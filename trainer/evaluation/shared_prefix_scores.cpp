@@ -15,7 +15,8 @@
 namespace sextant::trainer {
 namespace {
 
-constexpr int64_t kLogitRows = 256;  // rows of logits in memory at one time
+constexpr int64_t kLogitRows = 256;   // rows of logits in memory at one time
+constexpr size_t kWorthKeeping = 16;  // ids; fewer are read again
 
 // The ids of a text that the model reads: the last one is only measured.
 size_t read_length(const ScoredText& text) {
@@ -31,6 +32,13 @@ size_t shared_length(const std::vector<ScoredText>& texts) {
     shared = static_cast<size_t>(mine - text.ids.begin());
   }
   return shared;
+}
+
+// How many ids at the front are read on their own: those that all texts mark.
+size_t kept_length(const std::vector<ScoredText>& texts) {
+  size_t kept = shared_length(texts);
+  for (const ScoredText& text : texts) kept = std::min({kept, text.kept, text.first - 1});
+  return kept < kWorthKeeping ? 0 : kept;
 }
 
 void check_texts(const Transformer& model, const std::vector<ScoredText>& texts) {
@@ -49,8 +57,12 @@ void check_texts(const Transformer& model, const std::vector<ScoredText>& texts)
 // The channels from which each measured id is predicted, text by text, [N, C].
 class TextReading {
  public:
-  TextReading(Passes& passes, const std::vector<ScoredText>& texts)
-      : passes_(passes), texts_(texts), shared_(static_cast<int64_t>(shared_length(texts))) {
+  TextReading(Passes& passes, const std::vector<ScoredText>& texts, KeptPrefix& prefix)
+      : passes_(passes),
+        texts_(texts),
+        prefix_(prefix),
+        kept_(static_cast<int64_t>(kept_length(texts))),
+        shared_(static_cast<int64_t>(shared_length(texts))) {
     for (const ScoredText& text : texts)
       longest_ = std::max(longest_, static_cast<int64_t>(read_length(text)) - shared_);
   }
@@ -66,7 +78,7 @@ class TextReading {
       // Id t is predicted at t - 1.
       const ScoredText& text = texts_[static_cast<size_t>(i)];
       auto begin = static_cast<int64_t>(text.first) - 1, end = static_cast<int64_t>(read_length(text));
-      if (begin < shared_) parts.push_back(front.narrow(0, begin, std::min(end, shared_) - begin));
+      if (begin < shared_) parts.push_back(front.narrow(0, begin - kept_, std::min(end, shared_) - begin));
       int64_t from = std::max(begin, shared_);
       if (end > from) parts.push_back(ends[i].narrow(0, from - shared_, end - from));
     }
@@ -76,7 +88,9 @@ class TextReading {
  private:
   Passes& passes_;
   const std::vector<ScoredText>& texts_;
-  int64_t shared_;
+  KeptPrefix& prefix_;
+  int64_t kept_;         // K: read on their own
+  int64_t shared_;       // P, K included
   int64_t longest_ = 0;  // what a text adds to what is shared
 
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, Cache& cache) {
@@ -84,13 +98,35 @@ class TextReading {
     return passes_.hidden(tokens.to(device), positions.to(device), cache);
   }
 
-  // Reads what is shared into the first row of the cache, and copies it to the others. [P, C]
+  // One row of ids [begin, end), which all texts have in common. [T, C]
+  at::Tensor read_row(int64_t begin, int64_t end, Cache& cache) {
+    std::vector<int64_t> ids(texts_[0].ids.begin() + begin, texts_[0].ids.begin() + end);
+    at::Tensor tokens = at::tensor(ids, at::kLong).unsqueeze(0);  // [1, T]
+    return forward(tokens, at::arange(begin, end, at::kLong).unsqueeze(0), cache)[0];
+  }
+
+  // Puts what is kept into the front of a row, and reads it where it is not there.
+  void take_prefix(Cache& row) {
+    std::vector<int32_t> ids(texts_[0].ids.begin(), texts_[0].ids.begin() + kept_);
+    if (prefix_.ids != ids) {
+      prefix_.cache = passes_.model().make_cache(1, kept_);
+      read_row(0, kept_, prefix_.cache);
+      prefix_.ids = std::move(ids);
+    }
+    for (size_t i = 0; i < row.layers.size(); ++i) {
+      if (!row.layers[i].keys.defined()) continue;
+      row.layers[i].keys.narrow(2, 0, kept_).copy_(prefix_.cache.layers[i].keys);
+      row.layers[i].values.narrow(2, 0, kept_).copy_(prefix_.cache.layers[i].values);
+    }
+    row.fill = CacheFill::kSome;
+  }
+
+  // Reads what is shared into the first row of the cache, and copies it to the others. [P - K, C]
   at::Tensor read_front(Cache& cache) {
-    std::vector<int64_t> ids(texts_[0].ids.begin(), texts_[0].ids.begin() + shared_);
-    at::Tensor tokens = at::tensor(ids, at::kLong).unsqueeze(0);  // [1, P]
-    at::Tensor positions = at::arange(shared_, at::kLong).unsqueeze(0);
     Cache first = cache.rows(0, 1);
-    at::Tensor channels = forward(tokens, positions, first)[0];
+    if (kept_ > 0) take_prefix(first);
+    at::Tensor channels;
+    if (shared_ > kept_) channels = read_row(kept_, shared_, first);
     for (const LayerCache& layer : cache.layers) {
       if (!layer.keys.defined()) continue;
       for (const at::Tensor& slots : {layer.keys, layer.values}) {
@@ -129,10 +165,16 @@ double TextScore::sum() const {
 }
 
 std::vector<TextScore> score_together(Passes& passes, const std::vector<ScoredText>& texts) {
+  KeptPrefix nothing;
+  return score_together(passes, texts, nothing);
+}
+
+std::vector<TextScore> score_together(Passes& passes, const std::vector<ScoredText>& texts,
+                                      KeptPrefix& prefix) {
   c10::InferenceMode inference;
   if (texts.empty()) return {};
   check_texts(passes.model(), texts);
-  at::Tensor hidden = TextReading(passes, texts).hidden();  // [N, C]
+  at::Tensor hidden = TextReading(passes, texts, prefix).hidden();  // [N, C]
   std::vector<int64_t> targets;
   for (const ScoredText& text : texts)
     targets.insert(targets.end(), text.ids.begin() + static_cast<int64_t>(text.first), text.ids.end());

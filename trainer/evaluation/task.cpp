@@ -104,6 +104,9 @@ class ItemWriter {
         item.options.push_back({before + option, task_.delimiter() + worded.ending, worded.ending});
       }
     }
+    // Drawn examples are another item's only by chance.
+    bool kept = task_.shots().count() == 0 || task_.shots().pick() == Shots::first;
+    for (EvalOption& option : item.options) option.kept_bytes = kept ? before.size() : 0;
     return item;
   }
 

@@ -16,6 +16,7 @@ struct EvalOption {
   std::string context;       // description, examples and question
   std::string continuation;  // whose likelihood is measured, with its delimiter
   std::string text;          // the option itself: its characters are acc_norm's length
+  size_t kept_bytes = 0;     // of the context: description and examples that other items have, too
 };
 
 // One item of a task, ready for a model.

@@ -159,6 +159,23 @@ TEST_F(Evaluate, ResultsAreOfTheRecords) {
   EXPECT_NE(results_table(results).find("reliability of choice"), std::string::npos);
 }
 
+TEST_F(Evaluate, ClustersAreDrawnAsWholes) {
+  samples_of(1, "clusters");
+  RecordMap records = read_records(folder_ / "clusters");
+  // All of a cluster right or wrong: intervals as wide as for 3 items, not for 21.
+  for (auto& [key, record] : records) {
+    record["cluster"] = std::to_string(key.second % 3);
+    record["grade"]["acc"] = key.second % 3 == 0 ? 1 : 0;
+  }
+  auto without = results_of(settings_, records)[0];
+  settings_.mutable_tasks(0)->set_cluster("{{c}}");
+  auto with = results_of(settings_, records)[0];
+  EXPECT_EQ(with["clusters"], 3);
+  EXPECT_EQ(with["low"], 0) << "three of three draws are a wrong cluster in 8 of 27";
+  EXPECT_GT(without["low"], 0.1);
+  EXPECT_NEAR(with["stderr"].get<double>(), std::sqrt(7.0 * 7 * (4.0 / 9 + 2.0 / 9)) / 21, 1e-12);
+}
+
 TEST_F(Evaluate, ComparisonsPairTheItems) {
   samples_of(1, "a");
   RecordMap a = read_records(folder_ / "a"), b = a;

@@ -24,6 +24,17 @@ TEST_F(ScoredTexts, SpacesAtTheEndBelongToTheContinuation) {
   EXPECT_EQ(moved.first, plain.first);
 }
 
+TEST_F(ScoredTexts, KeptIdsAreThoseOfTheFrontAlone) {
+  std::string front = "One. Two.\n\n";
+  ScoredText text = scored_pair(form_, front + "Three", " four", front.size());
+  std::vector<int32_t> ids = tokenizer_.encode(front);
+  ASSERT_LE(text.kept, ids.size());
+  EXPECT_GE(text.kept, ids.size() - 1) << "the last token may go on into what follows";
+  EXPECT_TRUE(std::equal(ids.begin(), ids.begin() + static_cast<int64_t>(text.kept), text.ids.begin()));
+  EXPECT_EQ(scored_pair(form_, front, "x", front.size()).kept, scored_pair(form_, front, "x").first - 1)
+      << "what is measured is predicted from an id that is read with the rest";
+}
+
 TEST_F(ScoredTexts, AnEmptyContextIsTheOpeningOrTheEndOfText) {
   ScoredText text = scored_pair(form_, "", "yes");
   ASSERT_TRUE(tokenizer_.end_of_text());

@@ -81,6 +81,59 @@ TEST_P(SharedPrefix, GreedyIsWhatDecodingWouldSay) {
   EXPECT_FALSE(score_together(passes, {{ids, 2, false}})[0].greedy);
 }
 
+// Two items with the same 16 ids in front, and one with others, whose ends differ.
+std::vector<std::vector<ScoredText>> texts_with_kept_fronts(int32_t vocabulary) {
+  std::vector<std::vector<ScoredText>> items;
+  for (int32_t item = 0; item < 3; ++item) {
+    std::vector<int32_t> front;
+    for (int32_t i = 0; i < 20; ++i) front.push_back((3 + 7 * i + (item == 2 ? 1 : 0)) % vocabulary);
+    std::vector<ScoredText> texts;
+    for (int32_t option = 0; option < 3; ++option) {
+      std::vector<int32_t> ids = front;
+      for (int32_t i = 0; i <= option; ++i) ids.push_back((5 * item + 3 * option + i) % vocabulary);
+      texts.push_back({ids, 19, false, 16});
+    }
+    items.push_back(texts);
+  }
+  return items;
+}
+
+std::unique_ptr<Transformer> longer_transformer(at::ScalarType type) {
+  auto file = golden::load("llama.json");
+  ModelSettings settings = golden::model_settings(file["model"]);
+  settings.set_context(64);
+  auto model =
+      std::make_unique<Transformer>(settings, NumericsSettings::none, Precision{type, type}, at::kCPU);
+  golden::set_weights(*model, file["parameters"]);
+  return model;
+}
+
+TEST(KeptPrefixes, ScoresAreThoseOfTheTrainingForwardPass) {
+  auto model = longer_transformer(at::kDouble);
+  Passes passes(*model);
+  KeptPrefix prefix;
+  for (const auto& texts : texts_with_kept_fronts(64)) {
+    auto scores = score_together(passes, texts, prefix);
+    for (size_t i = 0; i < texts.size(); ++i) {
+      std::vector<double> expected = plainly(*model, texts[i]);
+      for (size_t t = 0; t < expected.size(); ++t)
+        EXPECT_NEAR(scores[i].log_probabilities[t], expected[t], 1e-12) << "text " << i << " id " << t;
+    }
+    EXPECT_EQ(prefix.ids.size(), 16u);
+  }
+}
+
+TEST(KeptPrefixes, WhatWasReadBeforeChangesNoBit) {
+  auto model = longer_transformer(at::kFloat);
+  Passes passes(*model);
+  KeptPrefix prefix;
+  auto items = texts_with_kept_fronts(64);
+  for (size_t item : {0, 1, 2, 0, 2, 1}) {
+    auto kept = score_together(passes, items[item], prefix), alone = score_together(passes, items[item]);
+    for (size_t i = 0; i < kept.size(); ++i) EXPECT_EQ(kept[i].log_probabilities, alone[i].log_probabilities);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, SharedPrefix,
                          testing::Values("llama.json", "gpt2.json", "mistral.json", "mixtral.json"));
 
