@@ -10,7 +10,8 @@
 namespace sextant::trainer {
 
 // Reads an evaluation's YAML file and the command line's overrides, and checks it. eval.folder becomes
-// runs/NAME for NAME.yaml unless it is given. Throws Error(kInput) with all faults. `origins` may be null.
+// runs/NAME for NAME.yaml unless it is given; evals of a registry (OpenAI Evals) become tasks after the
+// others. Throws Error(kInput) with all faults. `origins` may be null.
 EvalRun load_eval(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                   Origins* origins);
 
