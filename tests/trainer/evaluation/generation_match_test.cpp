@@ -26,7 +26,9 @@ EvalTask gsm8k() {
 TEST(GenerationMatch, AnswersOfGsm8kArePythonsRe) {
   EvalTask task = gsm8k();
   CompletionGrader grader(task);
-  for (const auto& item : golden::load("evaluation.json")["answers"]) {
+  auto file = golden::load("evaluation.json");  // not in the loop: its temporaries would be gone
+  ASSERT_GT(file["answers"].size(), 5u);
+  for (const auto& item : file["answers"]) {
     auto completion = item["completion"].get<std::string>();
     auto answers = grader.answers(completion);
     ASSERT_EQ(answers.size(), 2u);
@@ -63,7 +65,9 @@ TEST(GenerationMatch, MatchAndIncludesAreOpenAiEvals) {
 }
 
 TEST(GenerationMatch, FuzzyMatchIsPythons) {
-  for (const auto& item : golden::load("evaluation.json")["fuzzy"]) {
+  auto file = golden::load("evaluation.json");  // not in the loop: its temporaries would be gone
+  ASSERT_GT(file["fuzzy"].size(), 5u);
+  for (const auto& item : file["fuzzy"]) {
     auto a = item["a"].get<std::string>(), b = item["b"].get<std::string>();
     EXPECT_EQ(fuzzy_match(a, b), item["same"].get<bool>()) << a << " | " << b;
     EXPECT_NEAR(fuzzy_f1(a, {b}), item["f1"].get<double>(), 1e-12) << a << " | " << b;
@@ -71,7 +75,9 @@ TEST(GenerationMatch, FuzzyMatchIsPythons) {
 }
 
 TEST(GenerationMatch, JsonMatchIsPythons) {
-  for (const auto& item : golden::load("evaluation.json")["json"]) {
+  auto file = golden::load("evaluation.json");  // not in the loop: its temporaries would be gone
+  ASSERT_GT(file["json"].size(), 5u);
+  for (const auto& item : file["json"]) {
     auto a = item["a"].get<std::string>(), b = item["b"].get<std::string>();
     EXPECT_EQ(json_match(a, b), item["same"].get<bool>()) << a << " | " << b;
   }

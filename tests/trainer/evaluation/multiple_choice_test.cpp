@@ -9,7 +9,9 @@ namespace sextant::trainer {
 namespace {
 
 TEST(MultipleChoice, GradesAreLmEvaluationHarness) {
-  for (const auto& item : golden::load("evaluation.json")["choices"]) {
+  auto file = golden::load("evaluation.json");  // not in the loop: its temporaries would be gone
+  ASSERT_GT(file["choices"].size(), 5u);
+  for (const auto& item : file["choices"]) {
     auto gold = golden::integers(item["gold"]);
     ChoiceGrade grade =
         grade_choice(golden::numbers(item["log_likelihoods"]), golden::integers(item["characters"]), gold);

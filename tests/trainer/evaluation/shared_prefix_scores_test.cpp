@@ -23,6 +23,7 @@ std::unique_ptr<Transformer> golden_transformer(const char* name, at::ScalarType
 // apart.
 std::vector<std::vector<ScoredText>> some_texts() {
   return {{{{1, 11, 35, 9, 4}, 3, false}, {{1, 11, 35, 7}, 3, false}, {{1, 11, 35, 9, 6, 2, 8}, 3, false}},
+          {{{1, 11, 35, 9, 4}, 3, false}, {{1, 11, 35, 7, 8}, 3, false}},
           {{{5, 2, 7}, 1, false}, {{6, 2, 7, 9}, 2, false}},
           {{{1, 2, 3, 4, 5, 6, 7}, 1, false}},
           {{{1, 2, 3, 4, 5}, 2, false}, {{1, 2, 3, 4, 6}, 4, false}, {{1, 2}, 1, false}}};
