@@ -16,7 +16,7 @@ launch/quickstart.sh
   8. measures the outcome: perplexity of held-out entries, choice of the best answer, calibration
   9. shows what the models write, how well answers are told apart and what PPO changed, and where everything is
 
-About twelve minutes on two quiet cores the first time. Everything goes to runs/quickstart; remove that folder to begin
+About thirteen minutes on two quiet cores the first time. Everything goes to runs/quickstart; remove that folder to begin
 anew. The text is the GNU Collaborative International Dictionary of English, which Debian ships as dict-gcide (GPL).
 
   QUICKSTART_TEXT       another text instead, plain or gzip, its documents beginning in the first column
