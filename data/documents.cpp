@@ -7,8 +7,8 @@
 
 #include "data/byte_source.h"
 #include "data/json_lines.h"
-#include "data/line_pattern.h"
 #include "data/lines.h"
+#include "data/text_pattern.h"
 #include "parallel/base/error.h"
 
 namespace sextant::data {
@@ -81,7 +81,7 @@ class CutFile final : public DocumentReader {
   std::filesystem::path path_;
   uint64_t limit_;
   LineReader lines_;
-  LinePattern pattern_;
+  TextPattern pattern_;
   std::string first_line_;  // of the document that comes next
 
   static std::string_view without_newline(std::string_view line) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "data/line_pattern.h"
+#include "data/text_pattern.h"
 #include "data/tokenizer/utf8.h"
 #include "parallel/base/error.h"
 
@@ -49,14 +49,14 @@ std::string trimmed(const std::string& text) {
 }  // namespace
 
 struct RuleTest::Pattern {
-  data::LinePattern pattern;
+  data::TextPattern pattern;
 };
 
 RuleTest::RuleTest(const Rule& rule) : rule_(rule) {
   switch (rule.kind()) {
     case Rule::regex:
       require(rule.has_pattern(), fmt::format("rule {}: kind regex needs a pattern", rule.name()));
-      pattern_ = std::make_unique<Pattern>(Pattern{data::LinePattern(rule.pattern())});
+      pattern_ = std::make_unique<Pattern>(Pattern{data::TextPattern(rule.pattern())});
       break;
     case Rule::phrase:
       require(rule.phrases_size() > 0, fmt::format("rule {}: kind phrase needs phrases", rule.name()));

@@ -70,7 +70,7 @@ std::string fuzzy_text(const std::string& text) {
     bool punctuation = byte > 32 && byte < 127 && !(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z');
     if (!punctuation) kept += c;
   }
-  std::istringstream words(TextPattern("\\b(a|an|the)\\b").replace(kept, " "));
+  std::istringstream words(data::TextPattern("\\b(a|an|the)\\b").replace(kept, " "));
   std::string joined;
   for (std::string word; words >> word;) joined += (joined.empty() ? "" : " ") + word;
   return joined;
@@ -119,7 +119,7 @@ CompletionGrader::CompletionGrader(const EvalTask& task) : task_(task) {
 }
 
 std::string CompletionGrader::normalised(std::string text) const {
-  for (const TextPattern& pattern : ignore_) text = pattern.replace(text, "");
+  for (const data::TextPattern& pattern : ignore_) text = pattern.replace(text, "");
   return task_.ignore_case() ? lower_text(std::move(text)) : text;
 }
 
@@ -130,7 +130,8 @@ std::vector<std::pair<std::string, std::string>> CompletionGrader::answers(
   std::vector<std::pair<std::string, std::string>> found;
   for (size_t i = 0; i < answers_.size(); ++i) {
     const AnswerPattern& pattern = task_.answers(static_cast<int>(i));
-    auto pick = pattern.pick() == AnswerPattern::last ? TextPattern::Pick::kLast : TextPattern::Pick::kFirst;
+    auto pick = pattern.pick() == AnswerPattern::last ? data::TextPattern::Pick::kLast
+                                                      : data::TextPattern::Pick::kFirst;
     auto answer = answers_[i].find(completion, pick);
     found.emplace_back(answer_metric(pattern), answer ? stripped(*answer) : kNoAnswer);
   }

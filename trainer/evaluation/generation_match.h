@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "data/text_pattern.h"
 #include "trainer/evaluation/eval.pb.h"
-#include "trainer/evaluation/text_pattern.h"
 
 namespace sextant::trainer {
 
@@ -29,7 +29,7 @@ class CompletionGrader {
 
  private:
   const EvalTask& task_;
-  std::vector<TextPattern> answers_, ignore_;
+  std::vector<data::TextPattern> answers_, ignore_;
 
   std::string normalised(std::string text) const;
 };

@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "data/chat/conversations.h"
+#include "data/text_pattern.h"
 #include "parallel/base/error.h"
 #include "trainer/evaluation/gold_option.h"
 #include "trainer/evaluation/item_objects.h"
 #include "trainer/evaluation/shots.h"
-#include "trainer/evaluation/text_pattern.h"
 #include "trainer/evaluation/text_template.h"
 
 namespace sextant::trainer {
@@ -57,7 +57,7 @@ class ItemWriter {
         cluster_(task.cluster()) {
     for (const std::string& choice : task.choices()) choices_.emplace_back(choice);
     for (const TextRule& rule : task.clean())
-      clean_.emplace_back(TextPattern(rule.pattern()), rule.replacement());
+      clean_.emplace_back(data::TextPattern(rule.pattern()), rule.replacement());
   }
 
   WordedItem words(const ItemObject& object) const {
@@ -114,7 +114,7 @@ class ItemWriter {
   const EvalTask& task_;
   TextTemplate description_, question_, gold_, continuation_, target_, group_, cluster_;
   std::vector<TextTemplate> choices_;
-  std::vector<std::pair<TextPattern, std::string>> clean_;
+  std::vector<std::pair<data::TextPattern, std::string>> clean_;
 
   std::string cleaned(std::string text) const {
     for (const auto& [pattern, replacement] : clean_) text = pattern.replace(text, replacement);

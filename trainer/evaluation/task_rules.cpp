@@ -3,9 +3,9 @@
 #include <set>
 #include <utility>
 
+#include "data/text_pattern.h"
 #include "parallel/base/error.h"
 #include "trainer/evaluation/task.h"
-#include "trainer/evaluation/text_pattern.h"
 #include "trainer/evaluation/text_template.h"
 
 namespace sextant::trainer {
@@ -64,11 +64,13 @@ class TaskRules {
     for (int i = 0; i < task_.choices_size(); ++i)
       attempt(fmt::format("choices.{}", i), [&] { TextTemplate text(task_.choices(i)); });
     for (int i = 0; i < task_.clean_size(); ++i)
-      attempt(fmt::format("clean.{}.pattern", i), [&] { TextPattern pattern(task_.clean(i).pattern()); });
+      attempt(fmt::format("clean.{}.pattern", i),
+              [&] { data::TextPattern pattern(task_.clean(i).pattern()); });
     for (int i = 0; i < task_.ignore_size(); ++i)
-      attempt(fmt::format("ignore.{}", i), [&] { TextPattern pattern(task_.ignore(i)); });
+      attempt(fmt::format("ignore.{}", i), [&] { data::TextPattern pattern(task_.ignore(i)); });
     for (int i = 0; i < task_.answers_size(); ++i)
-      attempt(fmt::format("answers.{}.pattern", i), [&] { TextPattern pattern(task_.answers(i).pattern()); });
+      attempt(fmt::format("answers.{}.pattern", i),
+              [&] { data::TextPattern pattern(task_.answers(i).pattern()); });
   }
 
   void choice() {

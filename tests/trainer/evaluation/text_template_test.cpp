@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "parallel/base/error.h"
-#include "trainer/evaluation/text_pattern.h"
 
 namespace sextant::trainer {
 namespace {
@@ -56,17 +55,6 @@ TEST(TextTemplate, SaysWhatIsMissing) {
   EXPECT_NE(refusal([] { TextTemplate("{{q|replace(\"a\")}}"); }).find("takes 2 arguments, not 1"),
             std::string::npos);
   EXPECT_NE(refusal([] { TextTemplate("{{q|before(a)}}"); }).find("must be \"quoted\""), std::string::npos);
-}
-
-TEST(TextPattern, FindsAndReplaces) {
-  TextPattern pattern("a(b)?(c)?");
-  EXPECT_EQ(pattern.find("xacxab", TextPattern::Pick::kFirst), "c") << "the first group that took part";
-  EXPECT_EQ(pattern.find("xacxa", TextPattern::Pick::kLast), "a") << "no group did";
-  EXPECT_EQ(pattern.find("x", TextPattern::Pick::kLast), std::nullopt);
-  EXPECT_EQ(TextPattern("b*").find("ab", TextPattern::Pick::kLast), "") << "empty matches end";
-  EXPECT_EQ(pattern.replace("ab-ac", "$1"), "$1-$1") << "as it stands";
-  EXPECT_EQ(TextPattern("a").replace(std::string(100, 'a'), "bcd").size(), 300u);
-  EXPECT_NE(refusal([] { TextPattern("a("); }).find("is wrong at character 2"), std::string::npos);
 }
 
 }  // namespace

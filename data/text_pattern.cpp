@@ -1,4 +1,4 @@
-#include "trainer/evaluation/text_pattern.h"
+#include "data/text_pattern.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8  // PCRE2's header picks its functions by this name
 #include <fmt/format.h>
@@ -8,7 +8,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::trainer {
+namespace sextant::data {
 namespace {
 
 std::string pcre2_message(int code) {
@@ -17,7 +17,7 @@ std::string pcre2_message(int code) {
   return reinterpret_cast<const char*>(text.data());
 }
 
-PCRE2_SPTR bytes_of(const std::string& text) {
+PCRE2_SPTR bytes_of(std::string_view text) {
   return reinterpret_cast<PCRE2_SPTR>(text.data());
 }
 
@@ -28,7 +28,7 @@ struct TextPattern::Compiled {
   std::unique_ptr<pcre2_code, void (*)(pcre2_code*)> code{nullptr, pcre2_code_free};
   std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)> match{nullptr, pcre2_match_data_free};
 
-  [[noreturn]] void give_up(const std::string& text, int result) const {
+  [[noreturn]] void give_up(std::string_view text, int result) const {
     fail_input(fmt::format("the pattern '{}' can not be tried on a text of {} bytes: {}; give a simpler one",
                            pattern, text.size(), pcre2_message(result)));
   }
@@ -52,6 +52,13 @@ TextPattern::TextPattern(const std::string& pattern) : compiled_(std::make_uniqu
 TextPattern::TextPattern(TextPattern&&) noexcept = default;
 TextPattern& TextPattern::operator=(TextPattern&&) noexcept = default;
 TextPattern::~TextPattern() = default;
+
+bool TextPattern::matches(std::string_view text) const {
+  int result =
+      pcre2_match(compiled_->code.get(), bytes_of(text), text.size(), 0, 0, compiled_->match.get(), nullptr);
+  if (result < 0 && result != PCRE2_ERROR_NOMATCH) compiled_->give_up(text, result);
+  return result >= 0;
+}
 
 std::string TextPattern::replace(const std::string& text, const std::string& replacement) const {
   uint32_t options = PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_LITERAL | PCRE2_SUBSTITUTE_OVERFLOW_LENGTH;
@@ -91,4 +98,4 @@ std::optional<std::string> TextPattern::find(const std::string& text, Pick pick)
   return found;
 }
 
-}  // namespace sextant::trainer
+}  // namespace sextant::data
