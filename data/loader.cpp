@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <future>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -67,7 +66,7 @@ struct Loader::Parts {
   Boundaries boundaries;
   size_t columns = 0;
   std::vector<std::unique_ptr<RowSource>> sources;
-  std::optional<Mixture> mixture;
+  std::unique_ptr<Mixture> mixture;
   uint64_t fingerprint = 0;
   int64_t step_ahead = -1;
   std::future<Batch> ahead;  // last: it ends before what it reads from goes
@@ -125,7 +124,10 @@ Loader::Loader(std::vector<LoaderSource> sources, const LoaderShape& shape, cons
     identity += source.identity;
     parts_->sources.push_back(std::move(source.rows));
   }
-  if (!mixed.empty()) parts_->mixture.emplace(mixed, order.order, RandomKey(shape.seed, "order of corpora"));
+  if (!mixed.empty()) {
+    parts_->mixture =
+        std::make_unique<Mixture>(mixed, order.order, RandomKey(shape.seed, "order of corpora"));
+  }
   parts_->fingerprint = stable_hash(identity);
 }
 
@@ -134,7 +136,7 @@ Loader& Loader::operator=(Loader&&) noexcept = default;
 Loader::~Loader() = default;
 
 Batch Loader::batch(int64_t step) {
-  expect(parts_->mixture.has_value() && step >= 0, "a split with rows is asked for a step from 0");
+  expect(parts_->mixture != nullptr && step >= 0, "a split with rows is asked for a step from 0");
   bool prepared = parts_->ahead.valid() && parts_->step_ahead == step;
   // A step prepared in vain is waited for, and what went wrong in it does not matter.
   std::future<Batch> ahead = std::exchange(parts_->ahead, {});

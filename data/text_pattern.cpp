@@ -86,7 +86,7 @@ std::optional<std::string> TextPattern::find(const std::string& text, Pick pick)
     if (groups < 0) compiled_->give_up(text, groups);
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(compiled_->match.get());
     found = text.substr(ends[0], ends[1] - ends[0]);
-    for (int group = 1; group < groups; ++group) {
+    for (ptrdiff_t group = 1; group < groups; ++group) {
       const PCRE2_SIZE* part = ends + 2 * group;
       if (part[0] == PCRE2_UNSET || part[1] == part[0]) continue;
       found = text.substr(part[0], part[1] - part[0]);

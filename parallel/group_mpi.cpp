@@ -13,6 +13,7 @@
 #include "parallel/group_checks.h"
 #include "parallel/mpi_environment.h"
 #include "parallel/mpi_sum.h"
+#include "parallel/waited_seconds.h"
 
 // Sizes: n ranks, m elements in one rank's piece.
 namespace sextant::parallel {
@@ -98,6 +99,7 @@ class MpiWork : public Work {
   // Ranks may be more than cores: a waiting one gives its core away, at first for a moment, then for longer.
   void wait() override {
     if (progress()) return;
+    WaitingTimer timer;
     Vigil vigil(*environment_->watchdog, members_, call_);
     for (int64_t tries = 0; !progress(); ++tries) {
       environment_->move_on();

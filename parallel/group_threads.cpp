@@ -14,6 +14,7 @@
 
 #include "parallel/group_checks.h"
 #include "parallel/thread_hall.h"
+#include "parallel/waited_seconds.h"
 
 namespace sextant::parallel {
 namespace {
@@ -117,6 +118,7 @@ class ThreadWork : public Work {
 
   void wait() override {
     if (waited_) return;
+    WaitingTimer timer;
     hall_->wait(*meeting_, members_, call_);
     hall_->release(*meeting_, place_);
     waited_ = true;

@@ -13,6 +13,7 @@ constexpr uint64_t kRandomSubstrings = 3;
 std::vector<size_t> random_places(const EvalItem& item, size_t places, uint64_t seed) {
   RandomKey key(seed, "contamination");
   std::vector<size_t> chosen;
+  chosen.reserve(kRandomSubstrings);
   for (uint64_t draw = 0; draw < kRandomSubstrings; ++draw) {
     chosen.push_back(static_cast<size_t>(key.below(places, draw, stable_hash(item.text))));
   }

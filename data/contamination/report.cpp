@@ -81,6 +81,7 @@ std::string item_text(size_t i, const ContaminationReport& report) {
 
 std::vector<bool> ContaminationReport::contaminated() const {
   std::vector<bool> found;
+  found.reserve(result.items.size());
   for (const ItemOverlap& item : result.items) found.push_back(item.contaminated());
   return found;
 }

@@ -84,6 +84,7 @@ SearchResult find_overlaps(const std::vector<EvalItem>& items, const std::vector
   std::vector<ThreadSums> sums(static_cast<size_t>(threads));
   {
     std::vector<std::jthread> workers;
+    workers.reserve(sums.size());
     for (ThreadSums& mine : sums) workers.emplace_back([&] { search_all(queue, search, mine); });
   }
   SearchResult result;

@@ -46,6 +46,7 @@ void check(const BpeTrainingSettings& settings) {
 // Their ids are not known yet; only their text matters while counting.
 std::vector<AddedToken> special_tokens(const BpeTrainingSettings& settings, int32_t first_id) {
   std::vector<AddedToken> tokens;
+  tokens.reserve(settings.special.size());
   for (const std::string& text : settings.special) {
     tokens.push_back({first_id + static_cast<int32_t>(tokens.size()), text, AddedToken::Kind::kSpecial});
   }

@@ -4,7 +4,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <stdexcept>
+#include <thread>
+
+#include "parallel/waited_seconds.h"
 
 // Values are whole numbers, so sums are exact in any order and every comparison is ==.
 namespace sextant::parallel {
@@ -228,6 +232,18 @@ void bytes_and_numbers(Group& group) {
   EXPECT_TRUE(reduce_numbers(group, {}).empty());
 }
 
+// The last rank comes late to a barrier, and the others have waited for it.
+void waiting_is_counted(Group& group) {
+  group.barrier();
+  double before = waited_seconds();
+  if (group.rank().value() == group.size() - 1) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  group.barrier();
+  // On a busy machine the others may be late themselves, so a tenth of it is asked for.
+  if (group.rank().value() < group.size() - 1) {
+    EXPECT_GE(waited_seconds() - before, 0.02);
+  }
+}
+
 void large_tensors(Group& group) {
   at::Tensor tensor = ramp(3 << 20, group.rank().value(), at::kFloat);
   group.all_reduce(tensor);
@@ -252,6 +268,7 @@ std::vector<VerbCheck> verb_checks() {
           {"WrongTensorsAreRefused", wrong_tensors_are_refused},
           {"SplitByParityAndReversed", split_by_parity_and_reversed},
           {"BytesAndNumbers", bytes_and_numbers},
+          {"WaitingIsCounted", waiting_is_counted},
           {"LargeTensors", large_tensors}};
 }
 

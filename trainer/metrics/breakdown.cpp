@@ -40,12 +40,16 @@ double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-Breakdown::Breakdown(Clock clock) : clock_(std::move(clock)), since_(clock_()) {}
+Breakdown::Breakdown(Clock clock, Clock waited)
+    : clock_(std::move(clock)), waited_(std::move(waited)), since_(clock_()), waited_since_(waited_()) {}
 
 void Breakdown::switch_to(TimeKind next) {
   double now = clock_();
-  step_[current_] += now - since_;
+  double waited = waited_();
+  step_[TimeKind::kCommunication] += waited - waited_since_;
+  step_[current_] += (now - since_) - (waited - waited_since_);
   since_ = now;
+  waited_since_ = waited;
   current_ = next;
 }
 

@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "parallel/waited_seconds.h"
+
 namespace sextant::trainer {
 
 // What a step's time is spent on.
@@ -34,12 +36,13 @@ class KindSeconds {
 using Clock = std::function<double()>;
 double steady_seconds();
 
-// Where the time of each step goes. Timers nest, and the innermost one gets the time: communication waited
-// for inside backward counts once, as communication. What no timer covers is kOther, so the kinds add up to
-// the whole. Belongs to one thread, the training loop's. A timer costs two readings of the clock.
+// Where the time of each step goes. Timers nest, and the innermost one gets the time. What is spent waiting
+// for other ranks (parallel::waited_seconds) is communication, whatever timer runs: the sums of a
+// tensor-parallel layer inside forward, too. What no timer covers is kOther, so the kinds add up to the
+// whole. Belongs to one thread, the training loop's. A timer costs two readings of the clock.
 class Breakdown {
  public:
-  explicit Breakdown(Clock clock = steady_seconds);
+  explicit Breakdown(Clock clock = steady_seconds, Clock waited = parallel::waited_seconds);
 
   class [[nodiscard]] Timer {
    public:
@@ -67,8 +70,8 @@ class Breakdown {
   // Books the time since the last switch on the current kind, and makes `next` the current one.
   void switch_to(TimeKind next);
 
-  Clock clock_;
-  double since_;
+  Clock clock_, waited_;
+  double since_, waited_since_;
   TimeKind current_ = TimeKind::kOther;
   KindSeconds step_, total_;
   int64_t steps_ = 0;

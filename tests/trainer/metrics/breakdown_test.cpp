@@ -32,6 +32,25 @@ TEST(Breakdown, TheInnermostTimerGetsTheTime) {
   EXPECT_EQ(step.sum(), 31);
 }
 
+TEST(Breakdown, WaitingForOtherRanksIsCommunicationWhateverTimerRuns) {
+  double now = 100, waited = 7;
+  Breakdown breakdown([&] { return now; }, [&] { return waited; });
+  {
+    auto forward = breakdown.measure(TimeKind::kForward);
+    now += 5;
+    waited += 3;
+  }
+  {
+    auto communication = breakdown.measure(TimeKind::kCommunication);
+    now += 4;
+    waited += 1;
+  }
+  KindSeconds step = breakdown.end_step();
+  EXPECT_EQ(step[TimeKind::kForward], 2);
+  EXPECT_EQ(step[TimeKind::kCommunication], 7);
+  EXPECT_EQ(step.sum(), 9);
+}
+
 TEST(Breakdown, StepsStartFromZeroAndAddUp) {
   double now = 0;
   Breakdown breakdown([&] { return now; });
