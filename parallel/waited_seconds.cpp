@@ -1,16 +1,10 @@
 #include "parallel/waited_seconds.h"
 
-#include <chrono>
-
 namespace sextant::parallel {
 namespace {
 
 // Of the thread, since ranks may be threads of one process.
 thread_local double waited = 0;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -18,10 +12,8 @@ double waited_seconds() {
   return waited;
 }
 
-WaitingTimer::WaitingTimer() : begin_(now()) {}
-
 WaitingTimer::~WaitingTimer() {
-  waited += now() - begin_;
+  waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
 }
 
 }  // namespace sextant::parallel
