@@ -129,6 +129,11 @@ void add_generate(CLI::App& app) {
   command->add_option("--top-p", sampling.top_p, "Draw from the likeliest whose shares reach p")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  command
+      ->add_option("--rows", options->settings.rows,
+                   "Prompts side by side; where one ends, the next takes its place")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_option("--seed", options->settings.seed, "Equal seeds draw equal texts")
       ->capture_default_str();
   command->add_flag("--ignore-end", options->ignore_end, "Go on after the end-of-text token");

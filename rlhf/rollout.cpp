@@ -18,6 +18,7 @@ std::vector<Episode> draw_episodes(trainer::Passes& policy, const PpoSettings& s
                                    const data::Tokenizer& tokenizer, const RolloutRange& range) {
   std::vector<Episode> episodes(static_cast<size_t>(range.count));
   std::vector<std::vector<int32_t>> ids;
+  trainer::GenerationSettings generation;
   auto all = static_cast<int64_t>(prompts.prompts.size());
   for (int64_t i = 0; i < range.count; ++i) {
     int64_t number = (range.step * settings.episodes() + range.first + i) / settings.answers_per_prompt();
@@ -31,12 +32,12 @@ std::vector<Episode> draw_episodes(trainer::Passes& policy, const PpoSettings& s
     episode.set_answer(prompt.answer);
     episode.mutable_prompt()->Assign(prompt.ids.begin(), prompt.ids.end());
     ids.push_back(prompt.ids);
+    generation.numbers.push_back(static_cast<uint64_t>(range.first + i));
   }
-  trainer::GenerationSettings generation;
   generation.sampling.temperature = settings.temperature();
   generation.tokens = settings.response_tokens();
   generation.seed = RandomKey(run_seed, "ppo rollout").bits(static_cast<uint64_t>(range.step), 0);
-  generation.first_prompt = static_cast<uint64_t>(range.first);
+  generation.rows = settings.rows();
   generation.stop_tokens = {form.end_of_turn()};
   auto completions = trainer::generate(policy, ids, generation);
   for (size_t i = 0; i < episodes.size(); ++i) {

@@ -31,21 +31,22 @@ Episode asked(const Prompt& prompt, int64_t prompt_number, int64_t number) {
   return episode;
 }
 
-// Answers some prompts together.
-void answer(const SafetySettings& settings, const TalkingModel& model, std::vector<Episode>::iterator begin,
-            std::vector<Episode>::iterator end) {
+void answer(const SafetySettings& settings, const TalkingModel& model, std::vector<Episode>& episodes) {
   std::vector<std::vector<int32_t>> ids;
-  for (auto episode = begin; episode != end; ++episode)
-    ids.emplace_back(episode->prompt().begin(), episode->prompt().end());
   trainer::GenerationSettings generation;
+  for (const Episode& episode : episodes) {
+    ids.emplace_back(episode.prompt().begin(), episode.prompt().end());
+    generation.numbers.push_back(static_cast<uint64_t>(episode.number()));
+  }
   generation.sampling.temperature = settings.temperature();
   generation.tokens = settings.response_tokens();
   generation.seed = RandomKey(settings.seed(), "safety answers").bits(0, 0);
-  generation.first_prompt = static_cast<uint64_t>(begin->number());
+  generation.rows = settings.batch();
   generation.stop_tokens = {model.form->end_of_turn()};
   auto completions = trainer::generate(*model.model, ids, generation);
-  for (const trainer::Completion& made : completions) {
-    Episode& episode = *begin++;
+  for (size_t i = 0; i < episodes.size(); ++i) {
+    const trainer::Completion& made = completions[i];
+    Episode& episode = episodes[i];
     episode.set_ended(made.ended);
     episode.mutable_response()->Assign(made.ids.begin(), made.ids.end());
     std::vector<int32_t> said(made.ids.begin(), made.ids.end() - (made.ended ? 1 : 0));
@@ -110,10 +111,7 @@ std::vector<Episode> answer_prompts(const SafetySettings& settings, const Talkin
   for (int64_t number = all * rank / ranks; number < all * (rank + 1) / ranks; ++number)
     mine.push_back(asked(prompts.prompts[static_cast<size_t>(number / each)], number / each, number));
   parallel::together(world, [&] {
-    for (int64_t first = 0; first < std::ssize(mine); first += settings.batch()) {
-      int64_t last = std::min(std::ssize(mine), first + settings.batch());
-      answer(settings, model, mine.begin() + first, mine.begin() + last);
-    }
+    answer(settings, model, mine);
     for (Episode& episode : mine) rubric.score(episode);
   });
   return gather_episodes(mine, world);

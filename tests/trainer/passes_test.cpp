@@ -10,6 +10,7 @@
 #include "parallel/group_threads.h"
 #include "trainer/assembly.h"
 #include "trainer/config/rules.h"
+#include "trainer/generation/generate.h"
 #include "trainer/loss.h"
 #include "trainer/model/initialise.h"
 
@@ -226,6 +227,36 @@ TEST(Passes, BothCopiesOfATiedEmbeddingStayEqualToTheBit) {
   ASSERT_TRUE(copies[0].defined() && copies[3].defined());
   EXPECT_FALSE(copies[1].defined() || copies[2].defined());
   EXPECT_TRUE(at::equal(copies[0], copies[3]));
+}
+
+// Every rank of a pipeline takes the same prompts into the same rows.
+TEST(Passes, GenerateWhatOneRankDoes) {
+  trainer::Run run = small_run(ModelSettings::llama, NumericsSettings::fp64);
+  run.mutable_model()->set_initial_std(0.3);
+  GenerationSettings settings;
+  settings.rows = 2;
+  settings.tokens = 6;
+  settings.stop_when = [](const std::vector<int32_t>& ids) { return ids.back() % 4 == 0; };
+  std::vector<std::vector<int32_t>> prompts{{1, 2, 3}, {4}, {5, 6}, {7, 8, 9, 10}, {11, 12}};
+  auto draw = [&](const trainer::Run& cut, parallel::Group& world) {
+    Assembly assembly(cut, world, at::kCPU);
+    initialise(assembly.step().pieces(), 5);
+    assembly.step().refresh_values();
+    return generate(assembly.passes(), prompts, settings);
+  };
+  auto alone = parallel::single_rank_group();
+  auto wanted = draw(run, *alone);
+  for (const Case& which : {Case{2, MeshSettings::one_forward_one_backward, {}},
+                            Case{2, MeshSettings::zero_bubble_v, {}}, Case{3, MeshSettings::gpipe, {}}}) {
+    SCOPED_TRACE(which.name());
+    parallel::run_ranks(which.ranks, [&](parallel::Group& world) {
+      auto completions = draw(which.apply(run), world);
+      for (size_t i = 0; i < prompts.size(); ++i) {
+        EXPECT_EQ(completions[i].ids, wanted[i].ids);
+        EXPECT_EQ(completions[i].log_probabilities, wanted[i].log_probabilities);
+      }
+    });
+  }
 }
 
 }  // namespace

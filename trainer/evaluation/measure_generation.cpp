@@ -70,9 +70,11 @@ class Generating {
     };
   }
 
-  // `first` numbers the draws.
-  std::vector<Completion> complete(const std::vector<std::vector<int32_t>>& prompts, int64_t first) {
-    how_.first_prompt = static_cast<uint64_t>(first);
+  // An item's draws are its number's.
+  std::vector<Completion> complete(const std::vector<std::vector<int32_t>>& prompts,
+                                   const std::vector<const EvalItem*>& items) {
+    how_.numbers.clear();
+    for (const EvalItem* item : items) how_.numbers.push_back(static_cast<uint64_t>(item->index));
     return generate(model_.passes, prompts, how_);
   }
 
@@ -110,13 +112,7 @@ void measure_generation(const EvalModel& model, const EvalSettings& settings, co
     if (prompt.truncated) records[i]["truncated"] = true;
     prompts.push_back(std::move(prompt.ids));
   }
-  std::vector<Completion> completions;
-  if (task.temperature() <= 0) {
-    completions = generating.complete(prompts, 0);
-  } else {
-    for (size_t i = 0; i < items.size(); ++i)
-      completions.push_back(generating.complete({prompts[i]}, items[i]->index)[0]);
-  }
+  std::vector<Completion> completions = generating.complete(prompts, items);
   for (size_t i = 0; i < items.size(); ++i) generating.grade(completions[i], *items[i], records[i]);
 }
 

@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "parallel/base/error.h"
+#include "trainer/generation/cached_rows.h"
 #include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd_memory.h"
 #include "trainer/kernels/softmax.h"
@@ -35,73 +36,94 @@ void check_prompts(const Transformer& model, const std::vector<std::vector<int32
   }
 }
 
-// Some prompts side by side, padded at the end with a token whose results nobody reads. [B, longest]
-at::Tensor pad(const std::vector<std::vector<int32_t>>& prompts, int64_t first, int64_t count) {
-  size_t longest = 0;
-  for (int64_t row = 0; row < count; ++row) {
-    longest = std::max(longest, prompts[static_cast<size_t>(first + row)].size());
-  }
-  at::Tensor tokens = at::zeros({count, static_cast<int64_t>(longest)}, at::kLong);
-  auto access = tokens.accessor<int64_t, 2>();
-  for (int64_t row = 0; row < count; ++row) {
-    const auto& prompt = prompts[static_cast<size_t>(first + row)];
-    for (size_t t = 0; t < prompt.size(); ++t) access[row][static_cast<int64_t>(t)] = prompt[t];
-  }
-  return tokens;
-}
-
 // log sum exp of each row, [B], in the type of the logits.
 at::Tensor row_log_sum_exp(const at::Tensor& logits) {
   return fits_simd(logits) ? log_sum_exp(logits) : at::logsumexp(logits, -1);
 }
 
-// One generation under way.
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Tokens that the longest text may come to.
+int64_t slots_for(const Transformer& model, const std::vector<std::vector<int32_t>>& prompts,
+                  int64_t tokens) {
+  size_t longest = 0;
+  for (const auto& prompt : prompts) longest = std::max(longest, prompt.size());
+  return std::min<int64_t>(model.settings().context(), static_cast<int64_t>(longest) + tokens);
+}
+
+// One generation under way. The prompts wait in their order for a free row.
 class Decoding {
  public:
   Decoding(Passes& passes, const std::vector<std::vector<int32_t>>& prompts,
-           const GenerationSettings& settings)
-      : passes_(passes), settings_(settings), key_(settings.seed, "generate"), completions_(prompts.size()) {
-    const Transformer& model = passes.model();
-    int64_t longest = 0;
-    for (const auto& prompt : prompts) {
-      lengths_.push_back(static_cast<int64_t>(prompt.size()));
-      longest = std::max(longest, lengths_.back());
-    }
-    slots_ = std::min<int64_t>(model.settings().context(), longest + settings.tokens);
-    auto rows = static_cast<int64_t>(prompts.size());
-    cache_ = model.make_cache(rows, slots_);
-    tokens_ = at::zeros({rows, 1}, at::kLong);
-    positions_ = at::zeros({rows, 1}, at::kLong);
-    // On a CPU a prompt at a time: nothing is padded, and its numbers do not depend on the other prompts. A
-    // GPU wants them all together.
-    int64_t together = model.parameters().device().is_cpu() ? 1 : rows;
-    std::vector<at::Tensor> last;  // hidden rows
-    for (int64_t first = 0; first < rows; first += together)
-      last.push_back(read_prompts(prompts, first, together));
-    cache_.fill = CacheFill::kSome;
-    logits_ = passes_.logits(at::cat(last));  // [B, V]
+           const GenerationSettings& settings, const TokenCallback& on_token, GenerationSpeed& speed)
+      : passes_(passes),
+        prompts_(prompts),
+        settings_(settings),
+        on_token_(on_token),
+        speed_(speed),
+        key_(settings.seed, "generate"),
+        slots_(slots_for(passes.model(), prompts, settings.tokens)),
+        rows_(passes, std::min(settings.rows, static_cast<int64_t>(prompts.size())), slots_),
+        completions_(prompts.size()) {}
+
+  std::vector<Completion> operator()() {
+    while (rows_.used() > 0 || waiting_ < prompts_.size()) step();
+    return std::move(completions_);
   }
 
-  // Chooses a token for every row that goes on; how many do.
-  int64_t choose(const TokenCallback& on_token) {
-    std::vector<int64_t> chosen = agreed(choose_ids());
-    at::Tensor ids = at::tensor(chosen, at::kLong).to(logits_.device());
-    at::Tensor log_probabilities = logits_.gather(1, ids.unsqueeze(1)).squeeze(1).to(at::kDouble) -
-                                   row_log_sum_exp(logits_).to(at::kDouble);  // [B]
+ private:
+  // A token more for every row: those that go on read their newest one, free rows the prompts that wait.
+  void step() {
+    double begin = seconds_now();
+    size_t going_on = prompt_of_.size();
+    std::vector<at::Tensor> hidden;
+    if (going_on > 0) hidden.push_back(rows_.append(newest()));
+    double read = seconds_now();
+    auto next = next_prompts();
+    if (!next.empty()) hidden.push_back(rows_.read(next));
+    double choose = seconds_now();
+    choose_tokens(passes_.logits(at::cat(hidden)));
+    release_ended();
+    speed_.steps += going_on > 0 ? 1 : 0;
+    speed_.decoded_tokens += static_cast<int64_t>(going_on);
+    speed_.prompt_seconds += choose - read;
+    speed_.decode_seconds += read - begin;
+    (going_on > 0 ? speed_.decode_seconds : speed_.prompt_seconds) += seconds_now() - choose;
+  }
+
+  std::vector<int32_t> newest() const {
+    std::vector<int32_t> tokens;
+    for (size_t prompt : prompt_of_) tokens.push_back(completions_[prompt].ids.back());
+    return tokens;
+  }
+
+  std::vector<const std::vector<int32_t>*> next_prompts() {
+    std::vector<const std::vector<int32_t>*> next;
+    for (int64_t free = rows_.free(); free > 0 && waiting_ < prompts_.size(); --free) {
+      next.push_back(&prompts_[waiting_]);
+      prompt_of_.push_back(waiting_++);
+    }
+    return next;
+  }
+
+  // logits [rows, V] fp32 or fp64, of the token that comes next in each row.
+  void choose_tokens(const at::Tensor& logits) {
+    std::vector<int64_t> chosen = agreed(choose_ids(logits));
+    at::Tensor ids = at::tensor(chosen, at::kLong).to(logits.device());
+    at::Tensor log_probabilities = logits.gather(1, ids.unsqueeze(1)).squeeze(1).to(at::kDouble) -
+                                   row_log_sum_exp(logits).to(at::kDouble);  // [rows]
     log_probabilities = log_probabilities.to(at::kCPU);
     auto log_probability = log_probabilities.accessor<double, 1>();
-    int64_t going_on = 0;
-    for (size_t row = 0; row < completions_.size(); ++row) {
-      if (done(row)) continue;
-      ++going_on;
+    for (size_t row = 0; row < chosen.size(); ++row) {
+      Completion& completion = completions_[prompt_of_[row]];
       auto id = static_cast<int32_t>(chosen[row]);
-      completions_[row].ids.push_back(id);
-      completions_[row].log_probabilities.push_back(log_probability[static_cast<int64_t>(row)]);
-      completions_[row].ended =
-          is_stop(id) || (settings_.stop_when && settings_.stop_when(completions_[row].ids));
-      if (on_token) on_token(row, id);
+      completion.ids.push_back(id);
+      completion.log_probabilities.push_back(log_probability[static_cast<int64_t>(row)]);
+      completion.ended = is_stop(id) || (settings_.stop_when && settings_.stop_when(completion.ids));
+      if (on_token_) on_token_(prompt_of_[row], id);
     }
-    return going_on;
   }
 
   bool is_stop(int32_t id) const {
@@ -109,49 +131,20 @@ class Decoding {
            settings_.stop_tokens.end();
   }
 
-  bool finished() const {
-    for (size_t row = 0; row < completions_.size(); ++row) {
-      if (!done(row)) return false;
+  // From the last row on, so that what moves into a row's place goes on.
+  void release_ended() {
+    for (size_t row = prompt_of_.size(); row-- > 0;) {
+      if (!done(prompt_of_[row])) continue;
+      rows_.release(static_cast<int64_t>(row));
+      prompt_of_[row] = prompt_of_.back();
+      prompt_of_.pop_back();
     }
-    return true;
   }
 
-  // Runs the newest token of every row through the model. Rows that are done repeat their last one.
-  void advance() {
-    auto *token = tokens_.data_ptr<int64_t>(), *position = positions_.data_ptr<int64_t>();
-    for (size_t row = 0; row < completions_.size(); ++row) {
-      const auto& ids = completions_[row].ids;
-      auto made = static_cast<int64_t>(ids.size());
-      token[row] = made > 0 ? ids.back() : 0;
-      position[row] = std::min(lengths_[row] + made - 1, slots_ - 1);
-    }
-    logits_ = passes_.logits(forward(tokens_, positions_, cache_).squeeze(1));
-  }
-
-  std::vector<Completion> take() { return std::move(completions_); }
-
- private:
-  bool done(size_t row) const {
-    auto made = static_cast<int64_t>(completions_[row].ids.size());
-    return completions_[row].ended || made >= settings_.tokens || lengths_[row] + made >= slots_;
-  }
-
-  // Fills some rows of the empty cache; the hidden row of each prompt's last token, [count, C].
-  at::Tensor read_prompts(const std::vector<std::vector<int32_t>>& prompts, int64_t first, int64_t count) {
-    at::Tensor tokens = pad(prompts, first, count);
-    at::Tensor positions = at::arange(tokens.size(1), at::kLong).unsqueeze(0).expand_as(tokens).contiguous();
-    Cache rows = cache_.rows(first, count);
-    at::Tensor hidden = forward(tokens, positions, rows);  // [count, T, C]
-    std::vector<at::Tensor> last;
-    for (int64_t row = 0; row < count; ++row) {
-      last.push_back(hidden[row].narrow(0, lengths_[static_cast<size_t>(first + row)] - 1, 1));
-    }
-    return at::cat(last);
-  }
-
-  at::Tensor forward(const at::Tensor& tokens, const at::Tensor& positions, Cache& cache) {
-    auto device = passes_.model().parameters().device();
-    return passes_.hidden(tokens.to(device), positions.to(device), cache);
+  bool done(size_t prompt) const {
+    auto made = static_cast<int64_t>(completions_[prompt].ids.size());
+    return completions_[prompt].ended || made >= settings_.tokens ||
+           static_cast<int64_t>(prompts_[prompt].size()) + made >= slots_;
   }
 
   // Ranks that share experts have all of their tokens in one product, whose rows may round differently: the
@@ -164,42 +157,46 @@ class Decoding {
     return {ids.data_ptr<int64_t>(), ids.data_ptr<int64_t>() + ids.numel()};
   }
 
-  std::vector<int64_t> choose_ids() const {
+  // The number from [0, 1) that decides a prompt's next token.
+  double uniform(size_t prompt) const {
+    uint64_t number = settings_.numbers.empty() ? prompt : settings_.numbers[prompt];
+    return key_.uniform(number, completions_[prompt].ids.size());
+  }
+
+  std::vector<int64_t> choose_ids(const at::Tensor& on_device) const {
     if (settings_.sampling.temperature <= 0) {
-      at::Tensor ids = at::argmax(logits_, -1).to(at::kCPU);
+      at::Tensor ids = at::argmax(on_device, -1).to(at::kCPU);
       return {ids.data_ptr<int64_t>(), ids.data_ptr<int64_t>() + ids.numel()};
     }
-    std::vector<int64_t> chosen(completions_.size());
-    at::Tensor logits = logits_.to(at::kCPU).contiguous();
+    std::vector<int64_t> chosen(prompt_of_.size());
+    at::Tensor logits = on_device.to(at::kCPU).contiguous();
     int64_t vocabulary = logits.size(1);
     share_out(0, logits.size(0), 1, [&](int64_t first, int64_t last) {
       for (int64_t row = first; row < last; ++row) {
         auto index = static_cast<size_t>(row);
-        double uniform = key_.uniform(settings_.first_prompt + index, completions_[index].ids.size());
+        double number = uniform(prompt_of_[index]);
         chosen[index] = logits.scalar_type() == at::kDouble
                             ? trainer::choose(logits.data_ptr<double>() + row * vocabulary, vocabulary,
-                                              settings_.sampling, uniform)
+                                              settings_.sampling, number)
                             : trainer::choose(logits.data_ptr<float>() + row * vocabulary, vocabulary,
-                                              settings_.sampling, uniform);
+                                              settings_.sampling, number);
       }
     });
     return chosen;
   }
 
   Passes& passes_;
+  const std::vector<std::vector<int32_t>>& prompts_;
   const GenerationSettings& settings_;
+  const TokenCallback& on_token_;
+  GenerationSpeed& speed_;
   RandomKey key_;
+  int64_t slots_;
+  CachedRows rows_;
   std::vector<Completion> completions_;
-  std::vector<int64_t> lengths_;
-  int64_t slots_ = 0;
-  Cache cache_;
-  at::Tensor tokens_, positions_;  // [B, 1] of the newest tokens
-  at::Tensor logits_;              // [B, V] fp32 or fp64, of the token that comes next
+  std::vector<size_t> prompt_of_;  // which prompt each row in use continues
+  size_t waiting_ = 0;             // the first prompt that has had no row yet
 };
-
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 }  // namespace
 
@@ -210,20 +207,12 @@ std::vector<Completion> generate(Passes& passes, const std::vector<std::vector<i
   GenerationSpeed measured;
   if (speed == nullptr) speed = &measured;
   *speed = GenerationSpeed();
+  expect(settings.tokens > 0 && settings.rows > 0, "a prompt has a row and gets a token");
+  expect(settings.numbers.empty() || settings.numbers.size() == prompts.size(), "each prompt has a number");
   if (prompts.empty()) return {};
   check_prompts(passes.model(), prompts);
   for (const auto& prompt : prompts) speed->prompt_tokens += static_cast<int64_t>(prompt.size());
-  auto begin = std::chrono::steady_clock::now();
-  Decoding decoding(passes, prompts, settings);
-  speed->prompt_seconds = seconds_since(begin);
-  begin = std::chrono::steady_clock::now();
-  decoding.choose(on_token);
-  while (!decoding.finished()) {
-    decoding.advance();
-    speed->decoded_tokens += decoding.choose(on_token);
-  }
-  speed->decode_seconds = seconds_since(begin);
-  return decoding.take();
+  return Decoding(passes, prompts, settings, on_token, *speed)();
 }
 
 std::vector<Completion> generate(const Transformer& model, const std::vector<std::vector<int32_t>>& prompts,

@@ -19,8 +19,9 @@ struct Completion {
 struct GenerationSettings {
   SamplingSettings sampling;
   int64_t tokens = 64;               // at most so many after each prompt; the model's context limits them too
+  int64_t rows = 32;                 // prompts side by side; where one ends, the next takes its row
   uint64_t seed = 0;                 // draw j of prompt i is a function of (seed, i, j)
-  uint64_t first_prompt = 0;         // what prompt 0 is called in draws: i runs from here
+  std::vector<uint64_t> numbers;     // what each prompt is called in draws; empty: its place, from 0
   std::vector<int32_t> stop_tokens;  // each ends a completion
   // Asked after each token that is no stop token: true ends the completion, too. Equal on all ranks.
   std::function<bool(const std::vector<int32_t>& ids)> stop_when;
@@ -29,18 +30,19 @@ struct GenerationSettings {
 // Where the time of a generation went.
 struct GenerationSpeed {
   int64_t prompt_tokens = 0;
-  double prompt_seconds = 0;   // reading the prompts, until the first token of each can be chosen
+  double prompt_seconds = 0;   // reading the prompts
   int64_t decoded_tokens = 0;  // all but the first of each prompt, which the reading of the prompt gives
   double decode_seconds = 0;
+  int64_t steps = 0;  // passes that decoded them
 };
 
 // Called after each token: index of the prompt and the token.
 using TokenCallback = std::function<void(size_t prompt, int32_t id)>;
 
-// Continues a batch of prompts with a key-value cache. What follows a prompt does not depend on the other
-// prompts: on a CPU in fp32 and bf16 not even its bits (docs/generation.md). Throws Error(kInput) for an
-// empty prompt, an id outside the vocabulary or a prompt that fills the context. All ranks that hold the
-// model must call, with equal arguments, and get the same; each calls its own `on_token`.
+// Continues prompts with a key-value cache of settings.rows rows. What follows a prompt depends neither on
+// the other prompts nor on the rows: on a CPU in fp32 and bf16 not even its bits (docs/generation.md). Throws
+// Error(kInput) for an empty prompt, an id outside the vocabulary or a prompt that fills the context. All
+// ranks that hold the model must call, with equal arguments, and get the same; each calls its own `on_token`.
 std::vector<Completion> generate(Passes& passes, const std::vector<std::vector<int32_t>>& prompts,
                                  const GenerationSettings& settings, const TokenCallback& on_token = {},
                                  GenerationSpeed* speed = nullptr);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "parallel/base/error.h"
 #include "tests/harness/golden_model.h"
@@ -12,6 +13,40 @@
 
 namespace sextant::trainer {
 namespace {
+
+// Prompts of several lengths, and answers that end after 1 to 7 tokens, as their first one has it.
+std::vector<std::vector<int32_t>> mixed_prompts() {
+  std::vector<std::vector<int32_t>> prompts;
+  for (int32_t i = 0; i < 11; ++i) {
+    prompts.emplace_back();
+    for (int32_t t = 0; t <= i % 4; ++t) prompts.back().push_back((7 * i + 3 * t) % 64);
+  }
+  return prompts;
+}
+
+GenerationSettings mixed_lengths(int64_t rows) {
+  GenerationSettings settings;
+  settings.rows = rows;
+  settings.tokens = 7;
+  settings.seed = 11;
+  settings.stop_when = [](const std::vector<int32_t>& ids) {
+    return static_cast<int32_t>(ids.size()) >= 1 + ids[0] % 7;
+  };
+  return settings;
+}
+
+// How many passes there are where each prompt gets the first row that is free. A prompt's first token follows
+// from its reading, each other one from a pass.
+int64_t steps_of(const std::vector<Completion>& completions, size_t rows) {
+  std::vector<size_t> free_from(rows, 0);
+  std::set<size_t> steps;
+  for (const Completion& completion : completions) {
+    auto row = std::min_element(free_from.begin(), free_from.end());
+    for (size_t t = 1; t < completion.ids.size(); ++t) steps.insert(*row + t);
+    *row += completion.ids.size();
+  }
+  return static_cast<int64_t>(steps.size());
+}
 
 class Generate : public testing::TestWithParam<const char*> {
  protected:
@@ -55,6 +90,43 @@ TEST_P(Generate, APromptsCompletionDoesNotDependOnTheOthers) {
   auto alone = generate(*model_, {{1, 2, 3, 4, 5}}, settings);
   EXPECT_EQ(together[0].ids, alone[0].ids);
   EXPECT_EQ(together[1].ids, generate(*model_, {{7, 8}}, settings)[0].ids);
+}
+
+// Nor on how many rows there are and which of them it has; fp64's products add in another order for another
+// number of rows.
+TEST_P(Generate, APromptsCompletionDoesNotDependOnTheRows) {
+  auto prompts = mixed_prompts();
+  auto together = generate(*model_, prompts, mixed_lengths(11));
+  std::set<size_t> lengths;
+  for (const Completion& completion : together) lengths.insert(completion.ids.size());
+  ASSERT_GE(lengths.size(), 3u);
+  for (int64_t rows : {1, 2, 3, 5, 64}) {
+    auto completions = generate(*model_, prompts, mixed_lengths(rows));
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      EXPECT_EQ(completions[i].ids, together[i].ids) << rows << " rows, prompt " << i;
+      EXPECT_EQ(completions[i].ended, together[i].ended);
+      for (size_t t = 0; t < completions[i].ids.size(); ++t)
+        EXPECT_NEAR(completions[i].log_probabilities[t], together[i].log_probabilities[t], 1e-12);
+    }
+  }
+  for (size_t i = 0; i < prompts.size(); i += 4) {
+    GenerationSettings settings = mixed_lengths(1);
+    settings.numbers = {i};
+    EXPECT_EQ(generate(*model_, {prompts[i]}, settings)[0].ids, together[i].ids);
+  }
+}
+
+TEST_P(Generate, TheNextPromptTakesTheRowOfOneThatEnded) {
+  auto prompts = mixed_prompts();
+  for (int64_t rows : {1, 2, 3, 5, 64}) {
+    GenerationSpeed speed;
+    std::vector<std::vector<int32_t>> heard(prompts.size());
+    auto completions = generate(
+        *model_, prompts, mixed_lengths(rows),
+        [&](size_t prompt, int32_t id) { heard[prompt].push_back(id); }, &speed);
+    EXPECT_EQ(speed.steps, steps_of(completions, static_cast<size_t>(rows))) << rows << " rows";
+    for (size_t i = 0; i < prompts.size(); ++i) EXPECT_EQ(heard[i], completions[i].ids);
+  }
 }
 
 TEST_P(Generate, SeedsDecide) {
@@ -157,6 +229,18 @@ TEST_P(GenerateNarrow, ARowsBitsDoNotDependOnTheOthers) {
     auto alone = generate(*model_, {prompts[row]}, settings)[0];
     EXPECT_EQ(together[row].ids, alone.ids);
     EXPECT_EQ(together[row].log_probabilities, alone.log_probabilities);
+  }
+}
+
+TEST_P(GenerateNarrow, ARowsBitsDoNotDependOnTheScheduling) {
+  auto prompts = mixed_prompts();
+  auto together = generate(*model_, prompts, mixed_lengths(11));
+  for (int64_t rows : {1, 2, 3, 5}) {
+    auto completions = generate(*model_, prompts, mixed_lengths(rows));
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      EXPECT_EQ(completions[i].ids, together[i].ids) << rows << " rows, prompt " << i;
+      EXPECT_EQ(completions[i].log_probabilities, together[i].log_probabilities);
+    }
   }
 }
 

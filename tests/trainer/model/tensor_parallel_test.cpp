@@ -148,6 +148,7 @@ TEST_P(TensorParallelGeneration, TokensAndScoresAreOneRanks) {
   greedy.sampling.temperature = 0;
   greedy.tokens = drawn.tokens = static_cast<int64_t>(expected.size());
   auto reference = generate(*alone, {prompt, {3}}, drawn);
+  drawn.rows = 1;  // one after the other
   std::vector<int32_t> text = prompt;
   text.insert(text.end(), expected.begin(), expected.end());
   auto scores = score(*alone, text);
