@@ -17,6 +17,7 @@ void add_rubric(CLI::App& app);  // fit
 void add_generate(CLI::App& app);
 void add_score(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_report(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_tokenizer(CLI::App& app);  // train, encode, decode, inspect
 void add_data(CLI::App& app);       // build, inspect, contamination

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   sextant::launch::add_generate(app);
   sextant::launch::add_score(app);
   sextant::launch::add_eval(app);
+  sextant::launch::add_report(app);
   sextant::launch::add_verify(app);
   sextant::launch::add_tokenizer(app);
   sextant::launch::add_data(app);

@@ -14,7 +14,8 @@ launch/quickstart.sh
   6. trains it further by that and by a rubric, with PPO
   7. asks before PPO and after what is disallowed, sensitive and harmless, and counts what they answer
   8. measures the outcome: perplexity of held-out entries, choice of the best answer, calibration
-  9. shows what the models write, how well answers are told apart and what PPO changed, and where everything is
+  9. shows what the models write, how well answers are told apart and what PPO changed, writes all of it into one page,
+     runs/quickstart/report.html, and says where everything is
 
 About thirteen minutes on two quiet cores the first time. Everything goes to runs/quickstart; remove that folder to begin
 anew. The text is the GNU Collaborative International Dictionary of English, which Debian ships as dict-gcide (GPL).
@@ -165,8 +166,10 @@ import json, sys
 for line in [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")][-3:]:
     print("    %s|%s" % (line["prompt"], line["text"].strip().replace("\n", "\n    ")))
 PYTHON
+"$sextant" report "$work"/{pretrain,sft,reward,ppo,safety,eval} --output "$work/report.html" >/dev/null
 cat <<TEXT
 
+All of it in one page, for a browser: $work/report.html
 The run folders are $work/{pretrain,sft,reward,ppo}: metrics.jsonl, checkpoints, samples.jsonl, TensorBoard's events,
 config.yaml. $work/safety has every answer of the safety evaluation and its table as JSON;
 $work/eval the evaluation: results.json, samples.jsonl.

@@ -11,7 +11,7 @@ Brings a Debian 12 machine from a fresh clone to a built Sextant:
   2. libtorch, from the PyPI wheel `torch`, into .venv
   3. CMake and the build; the executable is build/cpu/sextant
 
-  --with-tests          builds the tests as well
+  --with-tests          builds the tests as well, and installs what they need
   --help                this text
 
 Environment:
@@ -28,22 +28,24 @@ preset=${SEXTANT_PRESET:-cpu}
 target=sextant
 # The system's own Python comes with venv; another one on PATH may not, or be too new for the wheel.
 python=${SEXTANT_PYTHON:-/usr/bin/python3}
-for argument in "$@"; do
-  case $argument in
-    --with-tests) target=all ;;
-    --help | -h) usage; exit 0 ;;
-    *) echo "launch/setup.sh: unknown argument '$argument'" >&2; usage >&2; exit 2 ;;
-  esac
-done
-
 packages=(
   g++ cmake ninja-build ccache pkg-config git python3-venv
   libopenmpi-dev openmpi-bin openssh-client
   libprotobuf-dev protobuf-compiler libyaml-cpp-dev libcli11-dev libfmt-dev
   nlohmann-json3-dev libsimdjson-dev libpcre2-dev libicu-dev libxxhash-dev libzstd-dev zlib1g-dev
-  libssl-dev librandom123-dev libisal-dev libgtest-dev libgmock-dev
+  libssl-dev librandom123-dev libisal-dev libjs-dygraphs libgtest-dev libgmock-dev
   clang-format dict-gcide
 )
+# A browser that opens what `sextant report` writes.
+test_packages=(chromium-headless-shell)
+for argument in "$@"; do
+  case $argument in
+    --with-tests) target=all; packages+=("${test_packages[@]}") ;;
+    --help | -h) usage; exit 0 ;;
+    *) echo "launch/setup.sh: unknown argument '$argument'" >&2; usage >&2; exit 2 ;;
+  esac
+done
+
 # libtorch_cpu.so wants libcupti and libcudart even where there is no GPU.
 wheels=(torch==2.11.0 nvidia-cuda-cupti==13.0.85 nvidia-cuda-runtime==13.0.96)
 

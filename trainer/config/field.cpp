@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "parallel/base/error.h"
 #include "parallel/base/options.pb.h"
 #include "trainer/config/complaint.h"
@@ -71,6 +73,22 @@ const pb::FieldDescriptor* shorthand_of(const pb::Descriptor& message) {
 
 bool is_section(const pb::FieldDescriptor& field) {
   return !field.is_repeated() && field.cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE;
+}
+
+const pb::FieldDescriptor* field_at(const pb::Descriptor& root, const std::string& key) {
+  const pb::Descriptor* message = &root;
+  const pb::FieldDescriptor* field = nullptr;
+  for (size_t start = 0; start <= key.size() && message != nullptr;) {
+    size_t end = std::min(key.find('.', start), key.size());
+    std::string part = key.substr(start, end - start);
+    start = end + 1;
+    bool is_index = !part.empty() && part[0] >= '0' && part[0] <= '9';
+    if (is_index) continue;
+    field = message->FindFieldByName(part);
+    if (field == nullptr) return nullptr;
+    message = field->message_type();
+  }
+  return field;
 }
 
 std::optional<std::string> default_text(const pb::FieldDescriptor& field) {

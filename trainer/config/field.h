@@ -30,6 +30,10 @@ const std::string& name_of(const google::protobuf::EnumValueDescriptor& value);
 const google::protobuf::EnumValueDescriptor* value_named(const google::protobuf::EnumDescriptor& choices,
                                                          const std::string& name);
 
+// The field that a dotted key ends at, or null; indexes of lists are passed over: "data.train.0.prefix".
+const google::protobuf::FieldDescriptor* field_at(const google::protobuf::Descriptor& root,
+                                                  const std::string& key);
+
 // The field that a lone scalar sets, or null.
 const google::protobuf::FieldDescriptor* shorthand_of(const google::protobuf::Descriptor& message);
 

@@ -16,23 +16,6 @@ namespace pb = google::protobuf;
 using nlohmann::ordered_json;
 using pb::FieldDescriptor;
 
-// The field that a dotted key ends at.
-const FieldDescriptor* field_at(const pb::Descriptor& root, const std::string& key) {
-  const pb::Descriptor* message = &root;
-  const FieldDescriptor* field = nullptr;
-  for (size_t start = 0; start <= key.size() && message != nullptr;) {
-    size_t end = std::min(key.find('.', start), key.size());
-    std::string part = key.substr(start, end - start);
-    start = end + 1;
-    bool is_index = !part.empty() && part[0] >= '0' && part[0] <= '9';
-    if (is_index) continue;
-    field = message->FindFieldByName(part);
-    if (field == nullptr) return nullptr;
-    message = field->message_type();
-  }
-  return field;
-}
-
 std::string origin_text(const pb::Descriptor& root, const Origins& origins, const std::string& key) {
   if (const Place* place = origins.find(key)) {
     std::string text = place->text();
