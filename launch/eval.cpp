@@ -52,6 +52,7 @@ class EvalSession {
     carrier_.emplace(world_, device_, session_);
     parallel::alike([&] { mesh_.emplace(run_.parallel(), carrier_->group()); });
     parallel::together(world_, [&] {
+      if (trainer::runs_programs(settings_)) sandbox_.emplace(settings_);
       stored_.emplace(load_model(settings_.checkpoint(), device_, run_.parallel(), *mesh_));
       for (const trainer::EvalTask& task : settings_.tasks())
         items_.push_back(trainer::read_items(task, settings_, stored_->tokenizer));
@@ -65,7 +66,8 @@ class EvalSession {
         passes,
         {stored_->tokenizer, stored_->opening_tokens, stored_->model->settings().context()},
         stored_->stop_tokens,
-        chat_ ? &*chat_ : nullptr};
+        chat_ ? &*chat_ : nullptr,
+        sandbox_ ? &*sandbox_ : nullptr};
     auto outcome = trainer::evaluate_items(
         model, settings_, items_, *mesh_, world_, records_ ? &*records_ : nullptr,
         [](const trainer::EvalProgress& progress) { tell(progress); }, [&] { return stop_.requested(); });
@@ -89,6 +91,7 @@ class EvalSession {
   std::optional<StoredModel> stored_;
   trainer::EvalItems items_;
   std::optional<data::ChatTemplate> chat_;
+  std::optional<trainer::CodeSandbox> sandbox_;
   std::optional<trainer::EvalRecords> records_;  // of rank 0
 
   // Whether any item is a conversation.

@@ -8,6 +8,7 @@
 #include "parallel/agreement.h"
 #include "parallel/base/error.h"
 #include "parallel/base/seed.h"
+#include "trainer/evaluation/program_grading.h"
 
 namespace sextant::trainer {
 namespace {
@@ -17,6 +18,11 @@ using nlohmann::ordered_json;
 // Items that each copy of the model measures before the ranks meet: they wait for each other then, but a
 // killed evaluation loses no more.
 constexpr int64_t kItemsBetweenMeetings = 8;
+
+int64_t items_between_meetings(const EvalTask& task) {
+  return std::max<int64_t>(1, kItemsBetweenMeetings / task.samples());
+}
+
 constexpr double kSecondsBetweenLines = 5;
 
 // An item by its task and its place there.
@@ -78,6 +84,7 @@ uint64_t texts_hash(const std::vector<EvalItem>& items) {
   };
   for (const EvalItem& item : items) {
     for (const std::string* text : {&item.prompt, &item.group, &item.cluster}) add(*text);
+    for (const std::string& text : item.around_completion) add(text);
     for (const EvalOption& option : item.options) {
       for (const std::string* text : {&option.context, &option.continuation, &option.text}) add(*text);
     }
@@ -89,6 +96,20 @@ uint64_t texts_hash(const std::vector<EvalItem>& items) {
     }
   }
   return hash;
+}
+
+// Programs of a task's records, where it has any: some at a time, so that no rank waits longer for the others
+// than a few programs may take.
+void run_programs(const EvalModel& model, const EvalTask& task, std::vector<ordered_json>& records,
+                  parallel::Group& world) {
+  if (task.kind() != EvalTask::generation || task.grading() != EvalTask::execution) return;
+  expect(model.sandbox != nullptr, "a sandbox for tasks with programs");
+  ProgramGrading grading(*model.sandbox, task, records);
+  for (bool more = true; more;) {
+    bool left = false;
+    parallel::together(world, [&] { left = grading.run_some(); });
+    more = parallel::reduce_numbers(world, {left ? 1.0 : 0.0})[0] > 0;
+  }
 }
 
 }  // namespace
@@ -126,21 +147,24 @@ EvalOutcome evaluate_items(const EvalModel& model, const EvalSettings& settings,
   int64_t before = state.of - std::ssize(missing);
   double start = now_seconds(), told = start;
   for (size_t first = 0, last = 0; first < missing.size(); first = last) {
-    size_t most = first + static_cast<size_t>(copies * kItemsBetweenMeetings);
+    const EvalTask& task = settings.tasks(static_cast<int>(missing[first].task));
+    size_t most = first + static_cast<size_t>(copies * items_between_meetings(task));
     for (last = first; last < std::min(most, missing.size()); ++last) {
       if (missing[last].task != missing[first].task) break;
     }
-    std::string lines;
+    std::vector<ordered_json> measured;
     parallel::together(world, [&] {
       std::vector<const EvalItem*> mine;
       for (size_t i = first + static_cast<size_t>(copy); i < last; i += static_cast<size_t>(copies))
         mine.push_back(&items[missing[i].task][missing[i].item]);
-      const EvalTask& task = settings.tasks(static_cast<int>(missing[first].task));
-      for (const ordered_json& record : measure_items(model, settings, task, mine, prefix))
-        lines += record_line(record);
+      measured = measure_items(model, settings, task, mine, prefix);
     });
+    if (!tells) measured.clear();
+    run_programs(model, task, measured, world);
+    std::string lines;
+    for (const ordered_json& record : measured) lines += record_line(record);
     bool stopping = false;
-    std::vector<std::string> all = parallel::gather_bytes(world, tells ? lines : "");
+    std::vector<std::string> all = parallel::gather_bytes(world, lines);
     parallel::together(world, [&] {
       if (records == nullptr) return;
       std::string joined;

@@ -57,6 +57,11 @@ bool same_json(const nlohmann::json& a, const nlohmann::json& b) {
   return a == b;
 }
 
+data::TextPattern::Pick pick_of(const AnswerPattern& pattern) {
+  return pattern.pick() == AnswerPattern::last ? data::TextPattern::Pick::kLast
+                                               : data::TextPattern::Pick::kFirst;
+}
+
 std::string answer_metric(const AnswerPattern& pattern) {
   return pattern.name().empty() ? "exact_match" : "exact_match," + pattern.name();
 }
@@ -130,12 +135,15 @@ std::vector<std::pair<std::string, std::string>> CompletionGrader::answers(
   std::vector<std::pair<std::string, std::string>> found;
   for (size_t i = 0; i < answers_.size(); ++i) {
     const AnswerPattern& pattern = task_.answers(static_cast<int>(i));
-    auto pick = pattern.pick() == AnswerPattern::last ? data::TextPattern::Pick::kLast
-                                                      : data::TextPattern::Pick::kFirst;
-    auto answer = answers_[i].find(completion, pick);
+    auto answer = answers_[i].find(completion, pick_of(pattern));
     found.emplace_back(answer_metric(pattern), answer ? stripped(*answer) : kNoAnswer);
   }
   return found;
+}
+
+std::string CompletionGrader::code(const std::string& completion) const {
+  if (answers_.empty()) return completion;
+  return answers_[0].find(completion, pick_of(task_.answers(0))).value_or(completion);
 }
 
 Grades CompletionGrader::grade(const std::string& completion, const std::vector<std::string>& ideals) const {
@@ -155,6 +163,9 @@ Grades CompletionGrader::grade(const std::string& completion, const std::vector<
               {"f1_score", fuzzy_f1(completion, ideals)}};
     case EvalTask::json_match:
       return {{"accuracy", any([&](const std::string& ideal) { return json_match(completion, ideal); })}};
+    case EvalTask::execution:
+      expect(false, "programs are graded by running them");
+      break;
     case EvalTask::exact_match:
       break;
   }

@@ -27,6 +27,9 @@ class CompletionGrader {
   // The answers that are read in a completion, by the metric's name; of exact_match alone.
   std::vector<std::pair<std::string, std::string>> answers(const std::string& completion) const;
 
+  // Of grading execution: what `answers` finds, else all of it.
+  std::string code(const std::string& completion) const;
+
  private:
   const EvalTask& task_;
   std::vector<data::TextPattern> answers_, ignore_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "parallel/base/error.h"
 #include "trainer/evaluation/generation_match.h"
@@ -59,6 +60,7 @@ class Generating {
         stops_(task.stop().begin(), task.stop().end()),
         special_(model.form.tokenizer.special_tokens()) {
     how_.sampling.temperature = task.temperature();
+    how_.sampling.top_p = task.top_p();
     how_.tokens = task.tokens();
     how_.seed = settings.seed();
     how_.stop_tokens = model.stop_tokens;
@@ -70,23 +72,38 @@ class Generating {
     };
   }
 
-  // An item's draws are its number's.
+  // All samples of each item; their draws are their numbers'.
   std::vector<Completion> complete(const std::vector<std::vector<int32_t>>& prompts,
                                    const std::vector<const EvalItem*>& items) {
     how_.numbers.clear();
-    for (const EvalItem* item : items) how_.numbers.push_back(static_cast<uint64_t>(item->index));
-    return generate(model_.passes, prompts, how_);
+    std::vector<std::vector<int32_t>> all;
+    for (size_t i = 0; i < items.size(); ++i) {
+      for (int64_t sample = 0; sample < task_.samples(); ++sample) {
+        all.push_back(prompts[i]);
+        how_.numbers.push_back(static_cast<uint64_t>(items[i]->index * task_.samples() + sample));
+      }
+    }
+    return generate(model_.passes, all, how_);
   }
 
   void grade(const Completion& completion, const EvalItem& item, nlohmann::ordered_json& record) const {
-    std::string text = before_stop(said_text(model_.form.tokenizer, special_, completion.ids), stops_);
-    record["ids"] = completion.ids;
-    record["completion"] = text;
-    record["ended"] = completion.ended;
+    std::string text = describe(completion, record);
     for (const auto& [metric, answer] : grader_.answers(text)) record["answers"][metric] = answer;
     record["ideals"] = item.ideals;
     record["grade"] = nlohmann::ordered_json::object();
     for (const auto& [metric, value] : grader_.grade(text, item.ideals)) record["grade"][metric] = value;
+  }
+
+  // What run_programs makes grades of.
+  void write_programs(std::span<const Completion> completions, const EvalItem& item,
+                      nlohmann::ordered_json& record) const {
+    record["samples"] = nlohmann::ordered_json::array();
+    for (const Completion& completion : completions) {
+      nlohmann::ordered_json sample;
+      std::string text = describe(completion, sample);
+      sample["program"] = put_around(item.around_completion, grader_.code(text));
+      record["samples"].push_back(std::move(sample));
+    }
   }
 
  private:
@@ -96,6 +113,15 @@ class Generating {
   std::vector<std::string> stops_;
   std::vector<int32_t> special_;
   GenerationSettings how_;
+
+  // The completion's text.
+  std::string describe(const Completion& completion, nlohmann::ordered_json& record) const {
+    std::string text = before_stop(said_text(model_.form.tokenizer, special_, completion.ids), stops_);
+    record["ids"] = completion.ids;
+    record["completion"] = text;
+    record["ended"] = completion.ended;
+    return text;
+  }
 };
 
 }  // namespace
@@ -113,7 +139,14 @@ void measure_generation(const EvalModel& model, const EvalSettings& settings, co
     prompts.push_back(std::move(prompt.ids));
   }
   std::vector<Completion> completions = generating.complete(prompts, items);
-  for (size_t i = 0; i < items.size(); ++i) generating.grade(completions[i], *items[i], records[i]);
+  auto samples = static_cast<size_t>(task.samples());
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (task.grading() == EvalTask::execution) {
+      generating.write_programs(std::span(completions).subspan(i * samples, samples), *items[i], records[i]);
+    } else {
+      generating.grade(completions[i], *items[i], records[i]);
+    }
+  }
 }
 
 }  // namespace sextant::trainer

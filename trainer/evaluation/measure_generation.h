@@ -7,8 +7,8 @@
 
 namespace sextant::trainer {
 
-// The generation half of measure_items: completes `records`, which have their beginnings. Greedy completions
-// are made side by side, drawn ones item by item: draw j of item i is a function of (eval.seed, i, j).
+// The generation half of measure_items: completes `records`, which have their beginnings. Draw j of sample s
+// of item i is a function of (eval.seed, i * samples + s, j).
 void measure_generation(const EvalModel& model, const EvalSettings& settings, const EvalTask& task,
                         const std::vector<const EvalItem*>& items,
                         std::vector<nlohmann::ordered_json>& records);

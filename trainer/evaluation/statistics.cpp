@@ -89,6 +89,15 @@ Interval bootstrap_interval(int64_t n, int64_t resamples, uint64_t seed, std::st
   return {quantile(found, 0.025), quantile(found, 0.975)};
 }
 
+double pass_at(int64_t k, int64_t samples, int64_t right) {
+  expect(k >= 1 && k <= samples && right >= 0 && right <= samples, "pass@k is of at most all samples");
+  if (samples - right < k) return 1;
+  double none = 1;  // as a product, which does not overflow
+  for (int64_t i = samples - right + 1; i <= samples; ++i)
+    none *= 1 - static_cast<double>(k) / static_cast<double>(i);
+  return 1 - none;
+}
+
 double sign_test(int64_t successes, int64_t trials) {
   int64_t fewer = std::min(successes, trials - successes);
   if (2 * fewer == trials) return 1;

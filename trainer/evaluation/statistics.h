@@ -50,6 +50,10 @@ struct PairedComparison {
 // Throws std::logic_error unless both have equally many values.
 PairedComparison compare_paired(const std::vector<double>& a, const std::vector<double>& b);
 
+// pass@k: the probability that of k drawn of these samples one at least is right, 1 - C(n - c, k) / C(n, k):
+// unbiased for what k samples of the model would do (Chen et al. 2021, equation 1). k is at most `samples`.
+double pass_at(int64_t k, int64_t samples, int64_t right);
+
 // Probability of a count at least as far from trials / 2 as this one, of fair coins.
 double sign_test(int64_t successes, int64_t trials);
 

@@ -55,6 +55,11 @@ class ItemWriter {
         target_(task.target()),
         group_(task.group()),
         cluster_(task.cluster()) {
+    if (task.has_program()) {
+      size_t place = task.program().find(kCompletionField);
+      program_.emplace_back(task.program().substr(0, place));
+      program_.emplace_back(task.program().substr(place + kCompletionField.size()));
+    }
     for (const std::string& choice : task.choices()) choices_.emplace_back(choice);
     for (const TextRule& rule : task.clean())
       clean_.emplace_back(data::TextPattern(rule.pattern()), rule.replacement());
@@ -91,6 +96,7 @@ class ItemWriter {
     std::string before = description_.render(object) + examples;
     item.prompt = before + worded.question;
     if (task_.has_messages_field()) read_messages(object, item);
+    for (const TextTemplate& part : program_) item.around_completion.push_back(part.render(object));
     if (task_.chat()) item.messages = {{data::Role::kUser, item.prompt}};
     if (task_.kind() == EvalTask::log_likelihood) {
       std::string answer = task_.delimiter() + worded.target;
@@ -113,6 +119,7 @@ class ItemWriter {
  private:
   const EvalTask& task_;
   TextTemplate description_, question_, gold_, continuation_, target_, group_, cluster_;
+  std::vector<TextTemplate> program_;  // before and after the completion
   std::vector<TextTemplate> choices_;
   std::vector<std::pair<data::TextPattern, std::string>> clean_;
 
@@ -167,6 +174,7 @@ class ItemWriter {
   }
 
   void read_ideals(const ItemObject& object, WordedItem& worded) const {
+    if (task_.grading() == EvalTask::execution) return;
     if (!task_.has_ideals_field()) {
       worded.ideals = {worded.target};
       return;
@@ -236,6 +244,12 @@ class Examples {
 };
 
 }  // namespace
+
+std::string put_around(const std::vector<std::string>& texts, const std::string& completion) {
+  std::string whole;
+  for (size_t i = 0; i < texts.size(); ++i) whole += (i == 0 ? "" : completion) + texts[i];
+  return whole;
+}
 
 std::vector<EvalItem> read_items(const EvalTask& task, const EvalSettings& settings,
                                  const data::Tokenizer& tokenizer) {

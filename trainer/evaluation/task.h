@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/chat/conversation.h"
@@ -28,8 +29,15 @@ struct EvalItem {
   std::vector<EvalOption> options;  // of multiple_choice two or more, of log_likelihood one
   std::vector<int64_t> gold;        // the right ones among them
   std::vector<std::string> ideals;  // of generation: right answers
-  data::Conversation messages;      // of generation in a chat: what was said; else empty, and prompt is given
+  std::vector<std::string> around_completion;  // of programs: texts between which it is put
+  data::Conversation messages;  // of generation in a chat: what was said; else empty, and prompt is given
 };
+
+// What is made of a completion: it stands between each two of the item's texts around it.
+std::string put_around(const std::vector<std::string>& texts, const std::string& completion);
+
+// Where a program's completion stands in its template.
+inline constexpr std::string_view kCompletionField = "{{completion}}";
 
 // What is wrong with an evaluation's settings across their fields, and with templates and patterns.
 std::vector<Complaint> eval_complaints(const EvalRun& run);

@@ -57,7 +57,8 @@ class TaskRules {
 
   // Templates and patterns that can not be read.
   void texts() {
-    for (const char* name : {"description", "prompt", "gold", "continuation", "target", "group", "cluster"}) {
+    for (const char* name :
+         {"description", "prompt", "gold", "continuation", "target", "group", "cluster", "program"}) {
       const auto* field = EvalTask::descriptor()->FindFieldByName(name);
       attempt(name, [&] { TextTemplate(task_.GetReflection()->GetString(task_, field)); });
     }
@@ -86,8 +87,14 @@ class TaskRules {
   }
 
   void generation() {
-    if (task_.target().empty() == !task_.has_ideals_field())
-      complain("target", "generation needs either target or ideals_field");
+    if (task_.grading() == EvalTask::execution) {
+      program();
+    } else {
+      if (task_.target().empty() == !task_.has_ideals_field())
+        complain("target", "generation needs either target or ideals_field");
+      if (task_.has_program() || task_.has_samples() || task_.pass_at_size() > 0)
+        complain("grading", "program, samples and pass_at belong to grading: execution");
+    }
     if (task_.prompt().empty() == !task_.has_messages_field())
       complain("prompt", "generation needs either prompt or messages_field");
     if (task_.has_messages_field() && (task_.shots().count() > 0 || task_.chat()))
@@ -98,8 +105,24 @@ class TaskRules {
         complain("answers",
                  fmt::format("two answers are called '{}'; give each a name of its own", answer.name()));
     }
-    if (task_.answers_size() > 0 && task_.grading() != EvalTask::exact_match)
-      complain("answers", "answers belong to grading: exact_match");
+    bool read = task_.grading() == EvalTask::exact_match || task_.grading() == EvalTask::execution;
+    if (task_.answers_size() > 0 && !read)
+      complain("answers", "answers belong to grading: exact_match and execution");
+  }
+
+  void program() {
+    size_t place = task_.program().find(kCompletionField);
+    if (place == std::string::npos || task_.program().find(kCompletionField, place + 1) != std::string::npos)
+      complain("program", "grading: execution needs a program with {{completion}} in it, once");
+    if (task_.has_ideals_field())
+      complain("ideals_field", "programs are graded by running them; leave it out");
+    if (task_.answers_size() > 1) complain("answers", "a program is read in one way; give one pattern");
+    if (task_.samples() > 1 && task_.temperature() <= 0)
+      complain("samples", "all greedy completions are equal; give a temperature, or samples: 1");
+    for (int64_t k : task_.pass_at()) {
+      if (k > task_.samples())
+        complain("pass_at", fmt::format("pass@{} needs {} samples, and there are {}", k, k, task_.samples()));
+    }
   }
 };
 

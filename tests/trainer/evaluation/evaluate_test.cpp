@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "parallel/agreement.h"
@@ -75,7 +76,10 @@ class Evaluate : public testing::Test {
       golden::set_weights(model, file_["parameters"]);
       Passes passes(model);
       parallel::Mesh mesh(parallel::MeshSettings(), world);
-      EvalModel under_test{passes, {tokenizer_, {}, model.settings().context()}, {}, nullptr};
+      std::optional<CodeSandbox> sandbox;
+      if (runs_programs(settings_)) sandbox.emplace(settings_);
+      EvalModel under_test{
+          passes, {tokenizer_, {}, model.settings().context()}, {}, nullptr, sandbox ? &*sandbox : nullptr};
       bool first = world.rank() == Rank(0);
       auto outcome = EvalOutcome::kStopped;
       while (outcome == EvalOutcome::kStopped) {
@@ -85,8 +89,9 @@ class Evaluate : public testing::Test {
         outcome = evaluate_items(
             under_test, settings_, items_, mesh, world, first ? &*records : nullptr,
             [](const EvalProgress&) {}, [&] { return ++measured >= stop_after; });
-        if (first && outcome == EvalOutcome::kFinished)
-          records->put_in_order({"choice", "target", "writing", "drawing"});
+        std::vector<std::string> tasks;
+        for (const EvalTask& task : settings_.tasks()) tasks.push_back(task.name());
+        if (first && outcome == EvalOutcome::kFinished) records->put_in_order(tasks);
       }
     });
     return bytes(name);
@@ -105,6 +110,51 @@ TEST_F(Evaluate, RecordsDoNotDependOnRanksOrInterruptions) {
   EXPECT_EQ(std::count(alone.begin(), alone.end(), '\n'), 84);
   EXPECT_EQ(samples_of(3, "three"), alone) << "to the bit: every item is measured as if it were the only one";
   EXPECT_EQ(samples_of(1, "stopped", 1), alone);
+}
+
+TEST_F(Evaluate, ProgramsAreDrawnRunAndGraded) {
+  settings_.clear_tasks();
+  EvalTask* task = settings_.add_tasks();
+  task->set_name("programs");
+  task->set_kind(EvalTask::generation);
+  task->set_grading(EvalTask::execution);
+  task->set_tokens(3);
+  task->set_temperature(1);
+  task->set_samples(4);
+  task->add_pass_at(1);
+  task->add_pass_at(3);
+  items_ = {{}};
+  for (int64_t i = 0; i < 5; ++i) {
+    EvalItem item;
+    item.index = i;
+    item.prompt = std::to_string(i);
+    item.around_completion = {"text = r\"\"\" ", " \"\"\"\nassert sum(map(ord, text)) % 2 == 0, 'odd'\n"};
+    items_[0].push_back(item);
+  }
+  std::string alone = samples_of(1, "alone");
+  EXPECT_EQ(samples_of(2, "two"), alone) << "to the bit, verdicts and messages included";
+  EXPECT_EQ(samples_of(1, "stopped", 1), alone);
+  std::set<std::string> completions, verdicts;
+  for (const auto& [key, record] : read_records(folder_ / "alone")) {
+    int64_t right = 0;
+    ASSERT_EQ(record["samples"].size(), 4u);
+    for (const auto& sample : record["samples"]) {
+      completions.insert(sample["completion"].get<std::string>());
+      verdicts.insert(sample["verdict"].get<std::string>());
+      std::string program = sample["program"].get<std::string>();
+      EXPECT_EQ(program.find("text = r\"\"\" " + sample["completion"].get<std::string>() + " \"\"\""), 0u);
+      bool passed = sample["verdict"] == "passed";
+      EXPECT_EQ(sample["errors"].get<std::string>().find("odd") == std::string::npos, passed);
+      right += passed ? 1 : 0;
+    }
+    EXPECT_EQ(record["grade"]["pass@1"].get<double>(), static_cast<double>(right) / 4);
+    EXPECT_EQ(record["grade"]["pass@3"].get<double>(), right > 1 ? 1.0 : 0.75 * static_cast<double>(right));
+  }
+  EXPECT_GT(completions.size(), 10u) << "samples are drawn independently";
+  EXPECT_EQ(verdicts, (std::set<std::string>{"failed", "passed"}));
+  auto results = results_of(settings_, read_records(folder_ / "alone"));
+  EXPECT_EQ(results[1]["metric"], "pass@3");
+  EXPECT_EQ(results[1]["n"], 5);
 }
 
 TEST_F(Evaluate, ACutLineIsMeasuredAgain) {

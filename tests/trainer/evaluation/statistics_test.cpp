@@ -74,5 +74,22 @@ TEST_F(Statistics, PairedComparisonsAreScipys) {
   EXPECT_EQ(compare_paired({1, 0, 1}, {1, 0, 1}).normal_p, 1) << "no difference at all";
 }
 
+TEST(PassAt, IsTheShareOfDrawsWithARightOne) {
+  // All draws of k of 7 samples, of which the first 0 to 7 are right.
+  for (unsigned right = 0; right <= 7; ++right) {
+    for (int k = 1; k <= 7; ++k) {
+      int draws = 0, with = 0;
+      for (unsigned drawn = 0; drawn < 128; ++drawn) {
+        if (__builtin_popcount(drawn) != k) continue;
+        ++draws;
+        with += (drawn & ((1U << right) - 1)) != 0 ? 1 : 0;
+      }
+      EXPECT_NEAR(pass_at(k, 7, right), static_cast<double>(with) / draws, kFp64) << k << " " << right;
+    }
+  }
+  EXPECT_NEAR(pass_at(100, 200, 1), 0.5, kFp64) << "no factorial overflows";
+  EXPECT_THROW(pass_at(3, 2, 1), std::logic_error);
+}
+
 }  // namespace
 }  // namespace sextant::trainer

@@ -209,6 +209,19 @@ TEST_F(TaskItems, SaysWhatIsWrongWithALine) {
                "list.json: object 2 of the list is of type number");
 }
 
+TEST_F(TaskItems, ProgramsStandAroundTheirCompletion) {
+  file("p.jsonl",
+       R"({"prompt": "def f():\n", "test": "def check(f):\n  assert f() == '{{x}}'", "entry": "f"})");
+  auto programs = items(
+      "{name: t, kind: generation, grading: execution, data: p.jsonl, prompt: '{{prompt}}', "
+      "program: \"{{prompt}}{{completion}}\\n{{test}}\\ncheck({{entry}})\"}");
+  ASSERT_EQ(programs.size(), 1u);
+  EXPECT_EQ(programs[0].prompt, "def f():\n");
+  EXPECT_EQ(programs[0].around_completion,
+            (std::vector<std::string>{"def f():\n", "\ndef check(f):\n  assert f() == '{{x}}'\ncheck(f)"}));
+  EXPECT_TRUE(programs[0].ideals.empty());
+}
+
 TEST_F(TaskItems, ComplainsOfTasksThatDoNotHoldTogether) {
   expect_holds(refusal("{name: t, kind: multiple_choice, data: a, choices: [a], gold: '0'}"),
                "two options or more");
@@ -225,6 +238,15 @@ TEST_F(TaskItems, ComplainsOfTasksThatDoNotHoldTogether) {
   expect_holds(refusal("{name: t, kind: generation, data: a, prompt: p, target: t, answers: [a, b]}"),
                "two answers are called ''");
   expect_holds(refusal("{name: t, kind: generation, data: a, target: t}"), "either prompt or messages_field");
+  std::string program = "{name: t, kind: generation, data: a, prompt: p, grading: execution, ";
+  expect_holds(refusal(program + "program: 'x'}"), "needs a program with {{completion}} in it, once");
+  expect_holds(refusal(program + "program: '{{completion}}{{completion}}'}"), "in it, once");
+  program += "program: '{{completion}}', ";
+  expect_holds(refusal(program + "samples: 2}"), "all greedy completions are equal");
+  expect_holds(refusal(program + "samples: 2, temperature: 1, pass_at: [1, 3]}"), "pass@3 needs 3 samples");
+  expect_holds(refusal(program + "answers: [a, {name: n, pattern: b}]}"), "give one pattern");
+  expect_holds(refusal("{name: t, kind: generation, data: a, prompt: p, target: t, samples: 2}"),
+               "belong to grading: execution");
   EvalRun twice = run("{name: t, kind: perplexity, data: a, prompt: '{{text}}'}");
   *twice.mutable_eval()->add_tasks() = twice.eval().tasks(0);
   twice.mutable_parallel()->set_context(2);
