@@ -98,6 +98,7 @@ class Browser:
 
 def show(browser, page, width, height, scheme, phone):
     browser.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+    browser.call("Emulation.setTouchEmulationEnabled", enabled=phone)
     browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     browser.call("Page.navigate", url=page)
     end = time.monotonic() + DEADLINE_S
@@ -144,8 +145,27 @@ def use(browser):
                       f"{change}; across.dispatchEvent(new Event('change', {{bubbles: true}})); }}")
     across = browser.value("kCharts[0].chart.xAxisRange()")
     check(across[1] > 4 * whole[1], f"the axis does not change to tokens: {whole} to {across}")
-    browser.value("for (const one of document.querySelectorAll('main select')) "
-                  "{ one.selectedIndex = 0; one.dispatchEvent(new Event('change')); }")
+    browser.value("for (const one of document.querySelectorAll('main select')) for (const option of one.options) "
+                  "{ one.value = option.value; one.dispatchEvent(new Event('change')); }")
+
+
+def pinch(browser):
+    """Two fingers zoom, one finger does not: it scrolls."""
+    box = json.loads(browser.value("document.querySelector('.chart').scrollIntoView({block: 'center'}), "
+                                   "JSON.stringify(document.querySelector('.chart').getBoundingClientRect())"))
+    x, y, w = box["x"], box["y"] + box["height"] / 2, box["width"]
+    whole = browser.value("kCharts[0].chart.xAxisRange()")
+
+    def touch(kind, *places):
+        browser.call("Input.dispatchTouchEvent", type=kind,
+                     touchPoints=[dict(x=x + part * w, y=y, id=i) for i, part in enumerate(places)])
+    for fingers in [[(0.6, 0.4)], [(0.45, 0.35), (0.65, 0.85)]]:
+        touch("touchStart", *[begin for begin, _ in fingers])
+        touch("touchMove", *[end for _, end in fingers])
+        touch("touchEnd")
+        now = browser.value("kCharts[0].chart.xAxisRange()")
+        zoomed = now[1] - now[0] < 0.8 * (whole[1] - whole[0])
+        check(zoomed if len(fingers) == 2 else now == whole, f"{len(fingers)} fingers change {whole} to {now}")
 
 
 def main(page, folder, charts):
@@ -160,6 +180,8 @@ def main(page, folder, charts):
             check(drawn == charts, f"{drawn} charts with points instead of {charts}")
             wide = browser.value("document.documentElement.scrollWidth")
             check(wide <= width, f"on {name} it is {wide} wide instead of {width}")
+            if phone:
+                pinch(browser)
         browser.call("Emulation.clearDeviceMetricsOverride")
         show(browser, page, 1280, 900, "light", False)
         use(browser)

@@ -40,7 +40,9 @@ with open(two + "/metrics.jsonl", "w") as out:
     out.write('{"step": 9000, "tok')
 hostile = {"prompt": "</script><script>document.title='x'</script>", "text": "<!--<script>\u2028<img src=//x.invalid/y>"}
 sources = {"style<b>": {"value": 1, "letter": "A", "probabilities": [0.75, 0.25]}, "model": {"value": -0.5}}
-with open(two + "/samples.jsonl", "a") as out: print(json.dumps({"step": 9, **hostile}), file=out)
+with open(two + "/samples.jsonl", "a") as out:
+    print(json.dumps({"step": 9, **hostile}), file=out)
+    print(json.dumps({"step": 9, "prompt": 5, "text": None, "sources": {"a": None, "b": {"value": "x", "letter": 3, "probabilities": 7}}}), file=out)
 with open(work + "/ppo/metrics.jsonl", "w") as metrics, open(work + "/ppo/samples.jsonl", "w") as samples:
     for step in range(1, 41):
         print(json.dumps({"step": step, "tokens": 256 * step, "loss": 0.1, "step_seconds": 1, "reward": step / 40, "kl": step / 20,

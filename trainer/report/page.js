@@ -47,7 +47,7 @@ function drawTable(parent, heads, rows) {
     return line;
   });
 }
-const number = (value, format) => ({ text: value === undefined || value === null ? '-' : kFormats[format](value) });
+const number = (value, format) => ({ text: typeof value === 'number' ? kFormats[format](value) : '-' });
 
 // Names that some of the runs have, but not those of `known` and not where the time went.
 function otherNames(runs, known) {
@@ -150,14 +150,16 @@ function drawSample(parent, sample) {
   const facts = Object.entries(sample).filter(([name, value]) => !['step', 'model', 'prompt', 'text'].includes(name) && typeof value !== 'object');
   const text = facts.map(([name, value]) => name.replaceAll('_', ' ') + ' ' + (typeof value === 'number' ? plain(value) : value)).join(' · ');
   if (text !== '') element(card, 'p', { className: 'facts', textContent: text });
-  if (sample.sources) drawSources(card, Object.entries(sample.sources));
+  if (sample.sources !== null && typeof sample.sources === 'object') drawSources(card, Object.entries(sample.sources));
 }
 
-// What each source gave an answer, and what a judge chose with which probabilities.
+// What each source gave an answer, and what a judge chose with which probabilities. Samples are shown as they were read, so
+// any of it may be missing or something else.
 function drawSources(parent, sources) {
-  const judged = sources.some(([, one]) => one.letter || one.probabilities);
+  const judged = sources.some(([, one]) => one?.letter || one?.probabilities);
+  const chances = (one) => (Array.isArray(one?.probabilities) ? one.probabilities.map((p) => number(p, 'plain').text).join(' ') : '');
   drawTable(parent, ['Source', 'Reward', ...(judged ? ['Letter', 'Probabilities'] : [])], sources.map(([name, one]) =>
-    [name.replaceAll('_', ' '), number(one.value, 'plain'), ...(judged ? [one.letter || '', (one.probabilities || []).map((p) => p.toFixed(3)).join(' ')] : [])]));
+    [name.replaceAll('_', ' '), number(one?.value, 'plain'), ...(judged ? [String(one?.letter ?? ''), chances(one)] : [])]));
 }
 
 // One step at a time, the last one first.
