@@ -14,6 +14,7 @@
 #include "parallel/base/error.h"
 #include "trainer/config/complaint.h"
 #include "trainer/scaling/capability.h"
+#include "trainer/scaling/fit_doubts.h"
 #include "trainer/scaling/fitted_law.h"
 #include "trainer/scaling/points.h"
 
@@ -126,11 +127,13 @@ void fit_points(const FitOptions& options) {
       trainer::read_points(options.file, options.columns, options.form, options.drop_highest);
   target(options);  // told before the work
   trainer::FittedLaw fitted = fitted_law(points.logs, options);
+  std::vector<std::string> doubts = trainer::fit_doubts(options.form, points.logs, fitted);
   if (!options.json) {
     std::printf("%s    (%s)\n%zu of %zu runs of %s, the %zu highest losses dropped\n",
                 trainer::form_formula(options.form), conventions(options).c_str(),
                 points.records - points.dropped, points.records, options.file.c_str(), points.dropped);
     print(fitted, options);
+    for (const std::string& doubt : doubts) std::printf("  doubt: %s\n", doubt.c_str());
     if (options.form == ScalingForm::kChinchilla) {
       double alpha = fitted.values[3].value, beta = fitted.values[4].value;
       std::printf("  least loss for C = 6 N D: N grows as C^%.3f, D as C^%.3f\n", beta / (alpha + beta),
@@ -144,6 +147,7 @@ void fit_points(const FitOptions& options) {
                {"file", options.file},
                {"dropped", points.dropped}};
   json.update(to_json(fitted, options));
+  json["doubts"] = doubts;
   std::printf("%s\n", json.dump(2).c_str());
 }
 

@@ -47,6 +47,7 @@ void predict_run(PredictOptions options) {
   std::printf("\n%s from %ld runs:", registered.law.c_str(), static_cast<long>(registered.points));
   for (const trainer::NamedValue& value : registered.fit)
     std::printf(" %s %.6g", value.name.c_str(), value.value);
+  for (const std::string& doubt : registered.doubts) std::printf("\ndoubt: %s", doubt.c_str());
   std::printf("\nregistered %s in %s, sha256 %s\n", registered.registered_at.c_str(),
               (folder / trainer::kPredictionFile).c_str(), trainer::sha256_of(text).c_str());
 }

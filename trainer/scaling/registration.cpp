@@ -9,6 +9,7 @@
 
 #include "data/durable_file.h"
 #include "parallel/base/error.h"
+#include "trainer/scaling/fit_doubts.h"
 #include "trainer/sha256.h"
 
 namespace sextant::trainer {
@@ -55,6 +56,7 @@ Registration predict_loss(const std::filesystem::path& points, const LadderRun& 
   made.fit = fitted.values;
   made.loss = *fitted.prediction;
   made.loss_95 = fitted.prediction_interval;
+  made.doubts = fit_doubts(settings.form, read.logs, fitted);
   made.points = static_cast<int64_t>(read.logs.size());
   made.points_sha256 = sha256_of(data::read_file(points, kLongestPoints));
   made.program = program;
@@ -68,6 +70,7 @@ std::string to_json(const Registration& one) {
       {"law", one.law}, {"fit", RegistrationJson::object()}, {"loss", one.loss}};
   for (const NamedValue& value : one.fit) json["fit"][value.name] = value.value;
   if (one.loss_95) json["loss_95"] = {one.loss_95->low, one.loss_95->high};
+  if (!one.doubts.empty()) json["doubts"] = one.doubts;
   json["points"] = one.points;
   json["points_sha256"] = one.points_sha256;
   json["program"] = one.program;
@@ -89,6 +92,7 @@ Registration registration_of(const std::string& text, const std::string& name) {
     if (json.contains("loss_95")) {
       read.loss_95 = Interval{json["loss_95"].at(0).get<double>(), json["loss_95"].at(1).get<double>()};
     }
+    if (json.contains("doubts")) read.doubts = json["doubts"].get<std::vector<std::string>>();
     read.points = json.at("points").get<int64_t>();
     read.points_sha256 = json.at("points_sha256").get<std::string>();
     read.program = json.at("program").get<std::string>();

@@ -19,6 +19,7 @@ struct Registration {
   std::vector<NamedValue> fit;      // its parameters
   double loss = 0;                  // the prediction: held out, in nats a token
   std::optional<Interval> loss_95;  // none without a bootstrap
+  std::vector<std::string> doubts;  // what speaks against it (trainer/scaling/fit_doubts.h)
   int64_t points = 0;               // runs that it was fitted to
   std::string points_sha256;        // of the file that they are from
   std::string program;              // that made it

@@ -44,15 +44,18 @@ TEST_F(RegistrationTest, ForetellsTheLawsNextPoint) {
   EXPECT_NEAR(made.fit[1].value, -0.12, 1e-3);
   EXPECT_EQ(made.registered_at, "1970-01-02T00:00:00Z");
   EXPECT_EQ(made.points, 5);
+  EXPECT_TRUE(made.doubts.empty());
   ASSERT_TRUE(made.loss_95);
   EXPECT_LE(made.loss_95->low, made.loss_95->high);
 }
 
 TEST_F(RegistrationTest, TextSaysAllOfIt) {
-  Registration made = predict(0.01);
+  Registration made = predict(0.1);
+  EXPECT_FALSE(made.doubts.empty()) << "runs lie 4 % off";
   Registration read = registration_of(to_json(made), "p.json");
   EXPECT_EQ(to_json(read), to_json(made));
   EXPECT_EQ(read.loss, made.loss);
+  EXPECT_EQ(read.doubts, made.doubts);
   expect_has(message_of([&] { registration_of("{\"loss\": \"x\"}", "p.json"); }),
              "p.json: it is no prediction");
 }
