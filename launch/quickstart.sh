@@ -13,7 +13,7 @@ launch/quickstart.sh
   5. trains a reward model over it on comparisons of answers
   6. trains it further by that and by a rubric, with PPO
   7. asks before PPO and after what is disallowed, sensitive and harmless, and counts what they answer
-  8. measures the outcome: perplexity of held-out entries, choice of the best answer, calibration
+  8. measures both models: perplexity of held-out entries, choice of the best answer, calibration
   9. shows what the models write, how well answers are told apart and what PPO changed, writes all of it into one page,
      runs/quickstart/report.html, and says where everything is
 
@@ -125,12 +125,17 @@ else
   bash launch/run.sh -n 2 --restarts 0 -- safety configs/rlhf/quickstart_safety.yaml
 fi
 
-say "8 of 9: an evaluation"
-if [[ -e $work/eval/results.json ]]; then
-  echo "$work/eval/results.json is there"
-else
-  "$sextant" eval configs/evals/quickstart.yaml
-fi
+say "8 of 9: an evaluation, of the model before PPO and after"
+# measure STAGE FOLDER
+measure() {
+  if [[ -e $work/$2/results.json ]]; then
+    echo "$work/$2/results.json is there"
+  else
+    "$sextant" eval configs/evals/quickstart.yaml eval.checkpoint="$work/$1" eval.folder="$work/$2"
+  fi
+}
+measure sft eval_sft
+measure ppo eval
 
 say "9 of 9: what came of it"
 echo "Before training (prompt|what the model went on with):"
@@ -166,17 +171,16 @@ import json, sys
 for line in [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")][-3:]:
     print("    %s|%s" % (line["prompt"], line["text"].strip().replace("\n", "\n    ")))
 PYTHON
-"$sextant" report "$work"/{pretrain,sft,reward,ppo,safety,eval} --output "$work/report.html" >/dev/null
+"$sextant" report "$work"/{pretrain,sft,reward,ppo,safety,eval_sft,eval} --output "$work/report.html" >/dev/null
 cat <<TEXT
 
 All of it in one page, for a browser: $work/report.html
 The run folders are $work/{pretrain,sft,reward,ppo}: metrics.jsonl, checkpoints, samples.jsonl, TensorBoard's events,
 config.yaml. $work/safety has every answer of the safety evaluation and its table as JSON;
-$work/eval the evaluation: results.json, samples.jsonl.
+$work/eval_sft and $work/eval the evaluations: results.json, samples.jsonl.
 Try next:
   $sextant generate --checkpoint $work/pretrain --prompt "A musical" --tokens 60
   $sextant checkpoint inspect $work/pretrain
-  $sextant eval configs/evals/quickstart.yaml eval.checkpoint=$work/sft eval.folder=$work/eval_sft
   $sextant eval compare $work/eval_sft $work/eval
   mpirun -n 2 $sextant pretrain $config run.folder=runs/longer run.steps=2000
   $sextant config show $config --origins
