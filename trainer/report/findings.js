@@ -114,6 +114,7 @@ function drawPredictions(parent, runs) {
     const within = low === undefined ? '' : one.outcome >= low && one.outcome <= high ? ', within the interval' : ', outside of the interval';
     element(parent, 'p', { className: 'dim', textContent: run.name + ': the error is ' + (100 * one.relative_error).toFixed(3) + ' %' + within +
       '. ' + one.law + ' of ' + one.points + ' runs, registered ' + one.registered_at + ', SHA-256 ' + one.sha256 });
+    for (const doubt of one.doubts || []) element(parent, 'p', { className: 'note', textContent: run.name + ': the prediction had this against it: ' + doubt });
   }
 }
 
