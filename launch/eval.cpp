@@ -20,8 +20,10 @@
 #include "parallel/agreement.h"
 #include "parallel/mesh.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/evaluation/endpoint_model.h"
 #include "trainer/evaluation/evaluate.h"
 #include "trainer/evaluation/load_eval.h"
+#include "trainer/evaluation/local_model.h"
 #include "trainer/evaluation/results.h"
 #include "trainer/metrics/progress.h"
 #include "trainer/metrics/stop_signal.h"
@@ -53,23 +55,24 @@ class EvalSession {
     parallel::alike([&] { mesh_.emplace(run_.parallel(), carrier_->group()); });
     parallel::together(world_, [&] {
       if (trainer::runs_programs(settings_)) sandbox_.emplace(settings_);
-      stored_.emplace(load_model(settings_.checkpoint(), device_, run_.parallel(), *mesh_));
+      if (settings_.endpoint().has_url()) {
+        endpoint_.emplace(settings_.endpoint());
+      } else {
+        stored_.emplace(load_model(settings_.checkpoint(), device_, run_.parallel(), *mesh_));
+      }
+      if (settings_.judge().has_checkpoint())
+        judge_.emplace(load_model(settings_.judge().checkpoint(), device_, run_.parallel(), *mesh_));
       for (const trainer::EvalTask& task : settings_.tasks())
-        items_.push_back(trainer::read_items(task, settings_, stored_->tokenizer));
-      if (speaks())
-        chat_.emplace(run_.chat(), stored_->tokenizer,
-                      data::brought_template(stored_->folder / "tokenizer.json"));
+        items_.push_back(trainer::read_items(task, settings_, stored_ ? &stored_->tokenizer : nullptr));
     });
     open_records(folder.path());
-    trainer::Passes passes(*stored_->model, mesh_->pipeline(), run_.parallel());
-    trainer::EvalModel model{
-        passes,
-        {stored_->tokenizer, stored_->opening_tokens, stored_->model->settings().context()},
-        stored_->stop_tokens,
-        chat_ ? &*chat_ : nullptr,
-        sandbox_ ? &*sandbox_ : nullptr};
+    std::optional<Speaker> tested, judge;
+    if (stored_) tested.emplace(*this, *stored_);
+    if (judge_) judge.emplace(*this, *judge_);
+    trainer::EvalModel& model = endpoint_ ? static_cast<trainer::EvalModel&>(*endpoint_) : *tested->model;
+    trainer::EvalTools tools{model, judge ? *judge->model : model, sandbox_ ? &*sandbox_ : nullptr};
     auto outcome = trainer::evaluate_items(
-        model, settings_, items_, *mesh_, world_, records_ ? &*records_ : nullptr,
+        tools, settings_, items_, *mesh_, world_, records_ ? &*records_ : nullptr,
         [](const trainer::EvalProgress& progress) { tell(progress); }, [&] { return stop_.requested(); });
     if (outcome == trainer::EvalOutcome::kStopped) {
       say(fmt::format("stopped in good order; start again to go on with {}", settings_.folder()));
@@ -88,17 +91,39 @@ class EvalSession {
   at::Device device_{at::kCPU};
   std::optional<Carrier> carrier_;
   std::optional<parallel::Mesh> mesh_;
-  std::optional<StoredModel> stored_;
+  std::optional<StoredModel> stored_, judge_;
+  std::optional<trainer::EndpointModel> endpoint_;  // instead of stored_
   trainer::EvalItems items_;
-  std::optional<data::ChatTemplate> chat_;
   std::optional<trainer::CodeSandbox> sandbox_;
   std::optional<trainer::EvalRecords> records_;  // of rank 0
 
-  // Whether any item is a conversation.
+  // A stored model that answers, all ranks of its pipeline together.
+  struct Speaker {
+    std::optional<data::ChatTemplate> chat;
+    trainer::Passes passes;
+    std::optional<trainer::LocalModel> model;
+
+    Speaker(const EvalSession& session, const StoredModel& stored)
+        : passes(*stored.model, session.mesh_->pipeline(), session.run_.parallel()) {
+      parallel::together(session.world_, [&] {
+        if (session.speaks())
+          chat.emplace(session.run_.chat(), stored.tokenizer,
+                       data::brought_template(stored.folder / "tokenizer.json"));
+      });
+      trainer::TextForm form{stored.tokenizer, stored.opening_tokens, stored.model->settings().context()};
+      model.emplace(passes, form, stored.stop_tokens, chat ? &*chat : nullptr);
+    }
+  };
+
+  // Whether any item is a conversation, or becomes one with a judge.
   bool speaks() const {
-    return std::any_of(items_.begin(), items_.end(), [](const auto& items) {
-      return std::any_of(items.begin(), items.end(), [](const auto& item) { return !item.messages.empty(); });
+    bool judged = std::any_of(settings_.tasks().begin(), settings_.tasks().end(), [](const auto& task) {
+      return task.grading() == trainer::EvalTask::model_graded;
     });
+    return judged || std::any_of(items_.begin(), items_.end(), [](const auto& items) {
+             return std::any_of(items.begin(), items.end(),
+                                [](const auto& item) { return !item.messages.empty(); });
+           });
   }
 
   void say(const std::string& line) const {
@@ -119,14 +144,18 @@ class EvalSession {
     size_t there = 0;
     parallel::together(world_, [&] {
       if (world_.rank() != Rank(0)) return;
-      trainer::CheckpointReader reader(stored_->folder);
-      records_.emplace(folder, trainer::eval_identity(settings_, items_, reader.manifest()));
+      std::optional<trainer::CheckpointReader> tested, judge;
+      if (stored_) tested.emplace(stored_->folder);
+      if (judge_) judge.emplace(judge_->folder);
+      records_.emplace(
+          folder, trainer::eval_identity(settings_, items_, tested ? tested->manifest() : trainer::Manifest(),
+                                         judge ? &judge->manifest() : nullptr));
       there = records_->records().size();
     });
     int64_t all = 0;
     for (const auto& items : items_) all += std::ssize(items);
-    say(fmt::format("{} tasks of {} items on {}; layout {}", items_.size(), all, stored_->folder.string(),
-                    mesh_->layout_text()));
+    say(fmt::format("{} tasks of {} items on {}; layout {}", items_.size(), all,
+                    stored_ ? stored_->folder.string() : settings_.endpoint().url(), mesh_->layout_text()));
     if (there > 0) say(fmt::format("going on: {} items have their records", there));
   }
 

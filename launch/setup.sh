@@ -33,7 +33,7 @@ packages=(
   libopenmpi-dev openmpi-bin openssh-client
   libprotobuf-dev protobuf-compiler libyaml-cpp-dev libcli11-dev libfmt-dev
   nlohmann-json3-dev libsimdjson-dev libpcre2-dev libicu-dev libxxhash-dev libzstd-dev zlib1g-dev
-  libssl-dev librandom123-dev libisal-dev libseccomp-dev libjs-dygraphs libgtest-dev libgmock-dev
+  libssl-dev librandom123-dev libisal-dev libseccomp-dev libcurl4-openssl-dev ca-certificates libjs-dygraphs libgtest-dev libgmock-dev
   clang-format dict-gcide
 )
 # A browser that opens what `sextant report` writes.

@@ -12,6 +12,13 @@ open(sys.argv[1] + "/items.jsonl", "w").write("\n".join(lines) + "\n")
 with gzip.open(sys.argv[1] + "/shots.jsonl.gz", "wt") as file:
     file.write("\n".join(lines[:6]))
 PYTHON
+cat >"$work/judge.yaml" <<'YAML'
+prompt: "{completion} {ideal}?"
+choice_strings: [e, a]
+choice_scores: {e: 1, a: 0.5}
+input_outputs: {input: completion}
+eval_type: classify
+YAML
 tasks=$work/tasks.yaml
 cat >"$tasks" <<YAML
 eval:
@@ -25,6 +32,8 @@ eval:
     - {name: documents, kind: perplexity, shards: $work/train_valid, prompt: "{{text}}", limit: 5, stride: 16}
     - {name: writing, kind: generation, data: items.jsonl, prompt: "{{q}}=", target: "{{c.0}}", tokens: 6, stop: ["\n"], limit: 9,
        answers: ['[0-9]+'], temperature: 0.7}
+    - {name: judged, kind: generation, data: items.jsonl, messages_field: input, grading: model_graded, tokens: 6, limit: 9,
+       judge: {spec: $work/judge.yaml, tokens: 3}}
     - {name: talk, kind: generation, data: items.jsonl, messages_field: input, ideals_field: ideal, grading: includes, tokens: 6, limit: 9}
 YAML
 
@@ -58,6 +67,17 @@ for sample in samples:
         assert sample["options"][0]["context"].count("=") == 2, "one example stands in front"
     if sample["task"] == "writing":
         assert "\n" not in sample["completion"] and len(sample["ids"]) <= 6
+judged = [s for s in samples if s["task"] == "judged"]
+bare = lambda text: "".join(text.split())
+assert len(judged) == 9
+for sample in judged:
+    number = sample["index"]
+    asked = sample["judge"]["prompt"]
+    assert "truncated" not in sample["judge"] and bare("%s [\"%d\"]?" % (sample["completion"], number)) in bare(asked), asked
+    choice, grade = sample["judge"]["choice"], sample["grade"]
+    assert choice in ("e", "a", "__invalid__") and grade["invalid"] == (choice == "__invalid__"), sample
+    assert grade["score"] == (1 if choice == "e" else 0.5) and grade["choice/e"] == (choice == "e"), grade
+assert abs(find("judged", "invalid")["value"] - mean(grades("judged", "invalid"))) < 1e-12
 print({(r["task"], r["metric"]): round(r["value"], 3) for r in results if "group" not in r})
 PYTHON
 
@@ -96,11 +116,24 @@ cmp "$work/one/samples.jsonl" "$work/term/samples.jsonl" || fail "stopped by a s
 # Two checkpoints, item by item.
 ranks 1 eval "$tasks" eval.checkpoint="$work/more" eval.folder="$work/b" >"$work/log" 2>&1 || fail "second: $(tail -n 3 "$work/log")"
 "$sextant" eval compare "$work/one" "$work/b" >"$work/log" || fail "compare"
+
 grep -q "^last  *log_likelihood" "$work/log" || fail "no comparison: $(cat "$work/log")"
 "$sextant" eval compare --json "$work/one" "$work/b" | /usr/bin/python3 -c 'import json, sys
 for c in json.load(sys.stdin):
     assert abs(c["b"] - c["a"] - c["difference"]) < 1e-9 and 0 <= c["sign_p"] <= 1 and c["low"] <= c["difference"] <= c["high"], c' ||
   fail "compare --json"
+
+# Another checkpoint as the judge: the completions stay, its words are the other model's.
+ranks 1 pretrain "$run" run.steps=1 run.seed=9 run.folder="$work/judge" >"$work/log" 2>&1 || fail "pretrain: $(tail -n 1 "$work/log")"
+ranks 2 eval "$tasks" eval.judge.checkpoint="$work/judge" eval.folder="$work/judged" parallel.tensor=2 >"$work/log" 2>&1 ||
+  fail "a judge: $(tail -n 3 "$work/log")"
+/usr/bin/python3 - "$work/one" "$work/judged" "$work/tensor" <<'PYTHON' || fail "the judge is not the other model"
+import json, sys
+own, other, tensor = ([s for s in map(json.loads, open(f + "/samples.jsonl")) if s["task"] == "judged"] for f in sys.argv[1:4])
+assert [s["completion"] for s in tensor] == [s["completion"] for s in other]
+assert [s["judge"]["prompt"] for s in tensor] == [s["judge"]["prompt"] for s in other]
+assert [s["judge"]["ids"] for s in tensor] != [s["judge"]["ids"] for s in other]
+PYTHON
 
 # refused WHAT EXPECTED ARGUMENTS...: exit 2 and one message that says so.
 refused() {
@@ -121,6 +154,8 @@ refused "a lost file" "lost.jsonl" eval.folder="$work/r4" eval.tasks.1.data=lost
 refused "another evaluation's folder" "holds another evaluation" eval.folder="$work/one" eval.seed=5
 refused "a lost checkpoint" "$work/lost" eval.folder="$work/r5" eval.checkpoint="$work/lost"
 refused "a wrong key" "did you mean" eval.folder="$work/r6" eval.tasks.0.prompts=x
+refused "another judge" "holds another evaluation" eval.folder="$work/one" eval.judge.checkpoint="$work/more"
+refused "what is no specification" "tasks.yaml:1: eval: this is not understood here" eval.folder="$work/r8" eval.tasks.4.judge.spec="$tasks"
 refused "a wrong template" "close it with" eval.folder="$work/r7" 'eval.tasks.0.prompt={{q'
 "$sextant" eval >"$work/log" 2>&1
 [[ $? == 2 ]] || fail "no file: exit code is not 2"

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include "data/durable_file.h"
 #include "parallel/agreement.h"
 #include "parallel/base/error.h"
 #include "parallel/base/seed.h"
+#include "trainer/evaluation/measure.h"
 #include "trainer/evaluation/program_grading.h"
 
 namespace sextant::trainer {
@@ -98,13 +100,21 @@ uint64_t texts_hash(const std::vector<EvalItem>& items) {
   return hash;
 }
 
+uint64_t weights_hash(const Manifest& checkpoint) {
+  uint64_t weights = stable_hash("weights");
+  for (const Manifest::Piece& piece : checkpoint.pieces()) {
+    if (piece.name().starts_with("weights/")) weights = stable_hash(piece.SerializeAsString(), weights);
+  }
+  return weights;
+}
+
 // Programs of a task's records, where it has any: some at a time, so that no rank waits longer for the others
 // than a few programs may take.
-void run_programs(const EvalModel& model, const EvalTask& task, std::vector<ordered_json>& records,
+void run_programs(const EvalTools& tools, const EvalTask& task, std::vector<ordered_json>& records,
                   parallel::Group& world) {
   if (task.kind() != EvalTask::generation || task.grading() != EvalTask::execution) return;
-  expect(model.sandbox != nullptr, "a sandbox for tasks with programs");
-  ProgramGrading grading(*model.sandbox, task, records);
+  expect(tools.sandbox != nullptr, "a sandbox for tasks with programs");
+  ProgramGrading grading(*tools.sandbox, task, records);
   for (bool more = true; more;) {
     bool left = false;
     parallel::together(world, [&] { left = grading.run_some(); });
@@ -114,15 +124,13 @@ void run_programs(const EvalModel& model, const EvalTask& task, std::vector<orde
 
 }  // namespace
 
-ordered_json eval_identity(const EvalSettings& settings, const EvalItems& items, const Manifest& checkpoint) {
-  uint64_t weights = stable_hash("weights");
-  for (const Manifest::Piece& piece : checkpoint.pieces()) {
-    if (piece.name().starts_with("weights/")) weights = stable_hash(piece.SerializeAsString(), weights);
-  }
+ordered_json eval_identity(const EvalSettings& settings, const EvalItems& items, const Manifest& checkpoint,
+                           const Manifest* judge) {
   ordered_json tasks = ordered_json::array();
   for (size_t i = 0; i < items.size(); ++i) {
     const EvalTask& task = settings.tasks(static_cast<int>(i));
     EvalTask words = task;  // what does not change the items' texts shows here
+    if (words.has_judge()) words.mutable_judge()->clear_spec();
     for (const char* place : {"data", "shards"}) {
       words.GetReflection()->ClearField(&words, EvalTask::descriptor()->FindFieldByName(place));
     }
@@ -130,18 +138,27 @@ ordered_json eval_identity(const EvalSettings& settings, const EvalItems& items,
                      {"items", items[i].size()},
                      {"texts", hex(texts_hash(items[i]))},
                      {"settings", hex(stable_hash(words.SerializeAsString()))}});
+    if (task.kind() == EvalTask::generation && task.grading() == EvalTask::model_graded)
+      tasks.back()["spec"] = hex(stable_hash(data::read_file(task.judge().spec())));
   }
-  return {{"weights", hex(weights)}, {"seed", settings.seed()}, {"tasks", tasks}};
+  ordered_json identity{{"seed", settings.seed()}, {"tasks", tasks}};
+  if (settings.endpoint().has_url()) {
+    identity["endpoint"] = {settings.endpoint().url(), settings.endpoint().model(),
+                            settings.endpoint().texts()};
+  } else {
+    identity["weights"] = hex(weights_hash(checkpoint));
+  }
+  if (judge != nullptr) identity["judge"] = hex(weights_hash(*judge));
+  return identity;
 }
 
-EvalOutcome evaluate_items(const EvalModel& model, const EvalSettings& settings, const EvalItems& items,
+EvalOutcome evaluate_items(const EvalTools& tools, const EvalSettings& settings, const EvalItems& items,
                            const parallel::Mesh& mesh, parallel::Group& world, EvalRecords* records,
                            const std::function<void(const EvalProgress&)>& progress,
                            const std::function<bool()>& stop) {
   std::vector<ItemPlace> missing = missing_items(settings, items, records, world);
   int64_t copies = mesh.layout().data, copy = mesh.at().data;
   bool tells = mesh.model().rank() == Rank(0);  // one of the ranks that hold this copy
-  KeptPrefix prefix;
   EvalProgress state;
   for (const auto& task : items) state.of += std::ssize(task);
   int64_t before = state.of - std::ssize(missing);
@@ -157,10 +174,10 @@ EvalOutcome evaluate_items(const EvalModel& model, const EvalSettings& settings,
       std::vector<const EvalItem*> mine;
       for (size_t i = first + static_cast<size_t>(copy); i < last; i += static_cast<size_t>(copies))
         mine.push_back(&items[missing[i].task][missing[i].item]);
-      measured = measure_items(model, settings, task, mine, prefix);
+      measured = measure_items(tools.model, tools.judge, settings, task, mine);
     });
     if (!tells) measured.clear();
-    run_programs(model, task, measured, world);
+    run_programs(tools, task, measured, world);
     std::string lines;
     for (const ordered_json& record : measured) lines += record_line(record);
     bool stopping = false;

@@ -8,8 +8,10 @@
 #include "parallel/group.h"
 #include "parallel/mesh.h"
 #include "trainer/checkpoint/checkpoint.pb.h"
-#include "trainer/evaluation/measure.h"
+#include "trainer/evaluation/code_sandbox.h"
+#include "trainer/evaluation/eval_model.h"
 #include "trainer/evaluation/records.h"
+#include "trainer/evaluation/task.h"
 
 namespace sextant::trainer {
 
@@ -17,9 +19,17 @@ namespace sextant::trainer {
 using EvalItems = std::vector<std::vector<EvalItem>>;
 
 // What makes an evaluation what it is, for EvalRecords: settings that show in results, the texts of all items
-// and the weights.
+// and the weights, the judge's too where it has its own; of an endpoint its address and model (no checkpoint
+// is looked at).
 nlohmann::ordered_json eval_identity(const EvalSettings& settings, const EvalItems& items,
-                                     const Manifest& checkpoint);
+                                     const Manifest& checkpoint, const Manifest* judge = nullptr);
+
+// What an evaluation works with.
+struct EvalTools {
+  EvalModel& model;                      // under test
+  EvalModel& judge;                      // may be the same
+  const CodeSandbox* sandbox = nullptr;  // null where no task has programs
+};
 
 enum class EvalOutcome { kFinished, kStopped };
 
@@ -32,7 +42,7 @@ struct EvalProgress {
 // axis; records reach `records`, which rank 0 alone has, as they are made. `progress` is called there now and
 // then, `stop` is asked on rank 0. All ranks of `world`, which carries host memory and has the mesh's ranks
 // in their order, must call, with equal items.
-EvalOutcome evaluate_items(const EvalModel& model, const EvalSettings& settings, const EvalItems& items,
+EvalOutcome evaluate_items(const EvalTools& tools, const EvalSettings& settings, const EvalItems& items,
                            const parallel::Mesh& mesh, parallel::Group& world, EvalRecords* records,
                            const std::function<void(const EvalProgress&)>& progress,
                            const std::function<bool()>& stop);

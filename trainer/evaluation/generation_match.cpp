@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "parallel/base/error.h"
+#include "trainer/evaluation/math_answer.h"
 
 namespace sextant::trainer {
 namespace {
@@ -17,13 +18,6 @@ constexpr const char* kNoAnswer = "[invalid]";  // lm-evaluation-harness' fallba
 std::string lower_text(std::string text) {
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return text;
-}
-
-std::string stripped(const std::string& text) {
-  constexpr const char* kSpace = " \t\r\n\f\v";
-  size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
 std::map<std::string, int64_t> word_counts(const std::string& text) {
@@ -67,6 +61,13 @@ std::string answer_metric(const AnswerPattern& pattern) {
 }
 
 }  // namespace
+
+std::string stripped(const std::string& text) {
+  constexpr const char* kSpace = " \t\r\n\f\v";
+  size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+}
 
 std::string fuzzy_text(const std::string& text) {
   std::string kept;
@@ -163,8 +164,11 @@ Grades CompletionGrader::grade(const std::string& completion, const std::vector<
               {"f1_score", fuzzy_f1(completion, ideals)}};
     case EvalTask::json_match:
       return {{"accuracy", any([&](const std::string& ideal) { return json_match(completion, ideal); })}};
+    case EvalTask::math:
+      return {{"accuracy", any([&](const std::string& ideal) { return math_match(completion, ideal); })}};
     case EvalTask::execution:
-      expect(false, "programs are graded by running them");
+    case EvalTask::model_graded:
+      expect(false, "a grading by looking at the text");
       break;
     case EvalTask::exact_match:
       break;

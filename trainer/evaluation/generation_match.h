@@ -47,6 +47,9 @@ double fuzzy_f1(const std::string& completion, const std::vector<std::string>& i
 // Equal component by component; null equals nothing, and a key that one lacks is null.
 bool json_match(const std::string& completion, const std::string& ideal);
 
+// Without ASCII white space at both ends.
+std::string stripped(const std::string& text);
+
 // The text up to the first place where one of `stops` begins; all of it without one.
 std::string before_stop(const std::string& text, const std::vector<std::string>& stops);
 

@@ -24,7 +24,8 @@ constexpr RegistryClass kRegistryClasses[] = {
     {"evals.elsuite.basic.match:Match", EvalTask::match},
     {"evals.elsuite.basic.includes:Includes", EvalTask::includes},
     {"evals.elsuite.basic.fuzzy_match:FuzzyMatch", EvalTask::fuzzy_match},
-    {"evals.elsuite.basic.json_match:JsonMatch", EvalTask::json_match}};
+    {"evals.elsuite.basic.json_match:JsonMatch", EvalTask::json_match},
+    {"evals.elsuite.modelgraded.classify:ModelBasedClassify", EvalTask::model_graded}};
 
 // A YAML file of OpenAI Evals' registry: names that lead by `id` to an entry with `class` and `args`.
 class Registry {
@@ -52,10 +53,12 @@ class Registry {
     task.set_kind(EvalTask::generation);
     task.set_grading(kind.grading);
     task.set_messages_field("input");
-    task.set_ideals_field("ideal");
+    if (kind.grading != EvalTask::model_graded) task.set_ideals_field("ideal");
     const YamlNode* args = child(entry, "args");
     if (args == nullptr || child(*args, "samples_jsonl") == nullptr) fail(entry, "args has no samples_jsonl");
     for (const YamlNode& arg : args->children) set_argument(arg, kind.grading, task);
+    if (kind.grading == EvalTask::model_graded && !task.judge().has_spec())
+      fail(entry, "args has no modelgraded_spec");
     return task;
   }
 
@@ -102,10 +105,25 @@ class Registry {
     if (arg.key == "samples_jsonl") return task.set_data(arg.text);
     if (arg.key == "ignore_case" && grading == EvalTask::includes)
       return task.set_ignore_case(arg.text == "true" || arg.text == "True");
+    if (grading == EvalTask::model_graded && set_judge_argument(arg, *task.mutable_judge())) return;
     if (arg.key == "max_tokens" && !arg.text.empty() && arg.text.size() < 7 &&
         arg.text.find_first_not_of("0123456789") == std::string::npos && std::stoll(arg.text) > 0)
       return task.set_tokens(std::stoll(arg.text));
     fail(arg, fmt::format("'{}' is not understood here", arg.text));
+  }
+
+  // Specifications are in the registry's folder beside the evals'.
+  bool set_judge_argument(const YamlNode& arg, JudgedBy& judge) const {
+    if (arg.key == "eval_type") {
+      JudgedBy::EvalType type = JudgedBy::from_spec;
+      if (!JudgedBy::EvalType_Parse(arg.text, &type)) return false;
+      judge.set_eval_type(type);
+      return true;
+    }
+    if (arg.key != "modelgraded_spec" || arg.text.find('/') != std::string::npos) return false;
+    std::filesystem::path registry = std::filesystem::absolute(file_).parent_path().parent_path();
+    judge.set_spec((registry / "modelgraded" / (arg.text + ".yaml")).string());
+    return true;
   }
 };
 

@@ -9,6 +9,7 @@
 
 #include "parallel/base/error.h"
 #include "trainer/evaluation/calibration.h"
+#include "trainer/evaluation/exam.h"
 #include "trainer/evaluation/statistics.h"
 
 namespace sextant::trainer {
@@ -247,6 +248,7 @@ ordered_json results_of(const EvalSettings& settings, const RecordMap& records) 
     TaskResults(settings, task, all, "", results).write();
     for (const auto& [group, some] : groups) TaskResults(settings, task, some, group, results).write();
   }
+  add_exams(settings, results);
   return results;
 }
 
@@ -257,7 +259,7 @@ std::string results_table(const ordered_json& results) {
                                   "value", "stderr", "95 % interval", "n");
   std::string reliability;
   for (const ordered_json& result : results) {
-    if (result.contains("group")) continue;
+    if (result.contains("group") || result.contains("out_of")) continue;
     auto task = result["task"].get<std::string>(), metric = result["metric"].get<std::string>();
     table += fmt::format("{:<{}}  {:<28} {:>10} {:>10} {:>10} {:>10} {:>7}\n", task, wide, metric,
                          cell(result, "value"), cell(result, "stderr"), cell(result, "low"),
@@ -271,7 +273,7 @@ std::string results_table(const ordered_json& results) {
                                  bin["confidence"].get<double>(), bin["accuracy"].get<double>());
     }
   }
-  return table + reliability;
+  return table + reliability + exam_tables(results);
 }
 
 }  // namespace sextant::trainer

@@ -10,6 +10,7 @@
 #include "parallel/base/error.h"
 #include "trainer/evaluation/gold_option.h"
 #include "trainer/evaluation/item_objects.h"
+#include "trainer/evaluation/model_graded.h"
 #include "trainer/evaluation/shots.h"
 #include "trainer/evaluation/text_template.h"
 
@@ -55,6 +56,7 @@ class ItemWriter {
         target_(task.target()),
         group_(task.group()),
         cluster_(task.cluster()) {
+    if (judged()) spec_ = load_judge_spec(task.judge());
     if (task.has_program()) {
       size_t place = task.program().find(kCompletionField);
       program_.emplace_back(task.program().substr(0, place));
@@ -96,6 +98,7 @@ class ItemWriter {
     std::string before = description_.render(object) + examples;
     item.prompt = before + worded.question;
     if (task_.has_messages_field()) read_messages(object, item);
+    if (judged()) item.around_completion = judge_prompt(spec_, object, item.prompt);
     for (const TextTemplate& part : program_) item.around_completion.push_back(part.render(object));
     if (task_.chat()) item.messages = {{data::Role::kUser, item.prompt}};
     if (task_.kind() == EvalTask::log_likelihood) {
@@ -120,8 +123,13 @@ class ItemWriter {
   const EvalTask& task_;
   TextTemplate description_, question_, gold_, continuation_, target_, group_, cluster_;
   std::vector<TextTemplate> program_;  // before and after the completion
+  JudgeSpec spec_;
   std::vector<TextTemplate> choices_;
   std::vector<std::pair<data::TextPattern, std::string>> clean_;
+
+  bool judged() const {
+    return task_.kind() == EvalTask::generation && task_.grading() == EvalTask::model_graded;
+  }
 
   std::string cleaned(std::string text) const {
     for (const auto& [pattern, replacement] : clean_) text = pattern.replace(text, replacement);
@@ -174,7 +182,7 @@ class ItemWriter {
   }
 
   void read_ideals(const ItemObject& object, WordedItem& worded) const {
-    if (task_.grading() == EvalTask::execution) return;
+    if (task_.grading() == EvalTask::execution || task_.grading() == EvalTask::model_graded) return;
     if (!task_.has_ideals_field()) {
       worded.ideals = {worded.target};
       return;
@@ -252,7 +260,8 @@ std::string put_around(const std::vector<std::string>& texts, const std::string&
 }
 
 std::vector<EvalItem> read_items(const EvalTask& task, const EvalSettings& settings,
-                                 const data::Tokenizer& tokenizer) {
+                                 const data::Tokenizer* tokenizer) {
+  expect(tokenizer != nullptr || !task.has_shards(), "a tokenizer for shards");
   int64_t limit = task.limit();
   if (settings.limit() > 0 && (limit == 0 || settings.limit() < limit)) limit = settings.limit();
   // Examples out of the items' own file may be any of its lines.
@@ -260,7 +269,7 @@ std::vector<EvalItem> read_items(const EvalTask& task, const EvalSettings& setti
   int64_t wanted = own_examples ? 0 : limit;
   std::vector<SourceObject> objects =
       task.has_shards()
-          ? read_item_shards(task.shards(), tokenizer, wanted)
+          ? read_item_shards(task.shards(), *tokenizer, wanted)
           : read_item_objects(std::filesystem::path(settings.data_folder()) / task.data(), wanted);
   ItemWriter writer(task);
   Examples examples(task, settings, writer, objects);

@@ -29,7 +29,7 @@ struct EvalItem {
   std::vector<EvalOption> options;  // of multiple_choice two or more, of log_likelihood one
   std::vector<int64_t> gold;        // the right ones among them
   std::vector<std::string> ideals;  // of generation: right answers
-  std::vector<std::string> around_completion;  // of programs: texts between which it is put
+  std::vector<std::string> around_completion;  // of programs and judges: texts between which it is put
   data::Conversation messages;  // of generation in a chat: what was said; else empty, and prompt is given
 };
 
@@ -43,8 +43,9 @@ inline constexpr std::string_view kCompletionField = "{{completion}}";
 std::vector<Complaint> eval_complaints(const EvalRun& run);
 
 // Reads a task's data and puts it into words. Throws Error(kInput) naming file, line and field of what is
-// missing or out of range. Items are a function of the settings and the files alone.
+// missing or out of range. `tokenizer` may be null where no task reads shards. Items are a function of the
+// settings and the files alone.
 std::vector<EvalItem> read_items(const EvalTask& task, const EvalSettings& settings,
-                                 const data::Tokenizer& tokenizer);
+                                 const data::Tokenizer* tokenizer);
 
 }  // namespace sextant::trainer

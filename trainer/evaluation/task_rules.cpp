@@ -5,6 +5,7 @@
 
 #include "data/text_pattern.h"
 #include "parallel/base/error.h"
+#include "trainer/evaluation/exam.h"
 #include "trainer/evaluation/task.h"
 #include "trainer/evaluation/text_template.h"
 
@@ -89,9 +90,13 @@ class TaskRules {
   void generation() {
     if (task_.grading() == EvalTask::execution) {
       program();
+    } else if (task_.grading() == EvalTask::model_graded) {
+      if (!task_.judge().has_spec())
+        complain("judge.spec", "grading: model_graded needs a specification; give judge.spec");
     } else {
       if (task_.target().empty() == !task_.has_ideals_field())
         complain("target", "generation needs either target or ideals_field");
+      if (task_.has_judge()) complain("judge", "this belongs to grading: model_graded");
       if (task_.has_program() || task_.has_samples() || task_.pass_at_size() > 0)
         complain("grading", "program, samples and pass_at belong to grading: execution");
     }
@@ -126,6 +131,28 @@ class TaskRules {
   }
 };
 
+void check_model(const EvalRun& run, std::vector<Complaint>& complaints) {
+  const EvalSettings& settings = run.eval();
+  const Endpoint& endpoint = settings.endpoint();
+  if (settings.has_checkpoint() == endpoint.has_url())
+    complaints.push_back(
+        {"eval.checkpoint", "an evaluation is of a checkpoint or of endpoint.url; give one of them"});
+  if (!endpoint.has_url()) return;
+  if (!endpoint.url().starts_with("http://") && !endpoint.url().starts_with("https://"))
+    complaints.push_back({"eval.endpoint.url", "an endpoint's address begins with http:// or https://"});
+  if (!endpoint.has_model())
+    complaints.push_back({"eval.endpoint.model", "give what the server calls the model"});
+  if (run.parallel().tensor() > 1 || run.parallel().pipeline() > 1)
+    complaints.push_back({"parallel", "ranks do not share a served model; leave tensor and pipeline at 1"});
+  for (int i = 0; i < settings.tasks_size(); ++i) {
+    std::string key = fmt::format("eval.tasks.{}", i);
+    if (settings.tasks(i).has_shards())
+      complaints.push_back({key + ".shards", "shards are read with a checkpoint's tokenizer; give data"});
+    if (settings.tasks(i).stride() > 0)
+      complaints.push_back({key + ".stride", "an endpoint reads a document as a whole; leave it out"});
+  }
+}
+
 }  // namespace
 
 std::vector<Complaint> eval_complaints(const EvalRun& run) {
@@ -141,6 +168,8 @@ std::vector<Complaint> eval_complaints(const EvalRun& run) {
   }
   if (run.parallel().zero_stage() > 0)
     complaints.push_back({"parallel.zero_stage", "nothing is trained here; set parallel.zero_stage=0"});
+  check_model(run, complaints);
+  for (Complaint& one : exam_complaints(settings)) complaints.push_back(std::move(one));
   if (settings.tasks_size() == 0) complaints.push_back({"eval.tasks", "there is no task; give one or more"});
   std::set<std::string> names;
   for (int i = 0; i < settings.tasks_size(); ++i) {

@@ -13,6 +13,7 @@
 #include "tests/harness/checkout.h"
 #include "tests/harness/golden_model.h"
 #include "trainer/evaluation/compare.h"
+#include "trainer/evaluation/local_model.h"
 #include "trainer/evaluation/results.h"
 
 namespace sextant::trainer {
@@ -29,6 +30,7 @@ class Evaluate : public testing::Test {
       data::Tokenizer::load(harness::checkout() / "tests/golden/tokenizer/families/smollm2.json");
   EvalSettings settings_;
   EvalItems items_;
+  EvalModel* judge_ = nullptr;  // the model under test
 
   void SetUp() override {
     settings_.set_resamples(50);
@@ -78,8 +80,8 @@ class Evaluate : public testing::Test {
       parallel::Mesh mesh(parallel::MeshSettings(), world);
       std::optional<CodeSandbox> sandbox;
       if (runs_programs(settings_)) sandbox.emplace(settings_);
-      EvalModel under_test{
-          passes, {tokenizer_, {}, model.settings().context()}, {}, nullptr, sandbox ? &*sandbox : nullptr};
+      LocalModel under_test(passes, {tokenizer_, {}, model.settings().context()}, {}, nullptr);
+      EvalTools tools{under_test, judge_ != nullptr ? *judge_ : under_test, sandbox ? &*sandbox : nullptr};
       bool first = world.rank() == Rank(0);
       auto outcome = EvalOutcome::kStopped;
       while (outcome == EvalOutcome::kStopped) {
@@ -87,8 +89,8 @@ class Evaluate : public testing::Test {
         if (first) records.emplace(folder_ / name, eval_identity(settings_, items_, Manifest()));
         int64_t measured = 0;
         outcome = evaluate_items(
-            under_test, settings_, items_, mesh, world, first ? &*records : nullptr,
-            [](const EvalProgress&) {}, [&] { return ++measured >= stop_after; });
+            tools, settings_, items_, mesh, world, first ? &*records : nullptr, [](const EvalProgress&) {},
+            [&] { return ++measured >= stop_after; });
         std::vector<std::string> tasks;
         for (const EvalTask& task : settings_.tasks()) tasks.push_back(task.name());
         if (first && outcome == EvalOutcome::kFinished) records->put_in_order(tasks);
@@ -155,6 +157,60 @@ TEST_F(Evaluate, ProgramsAreDrawnRunAndGraded) {
   auto results = results_of(settings_, read_records(folder_ / "alone"));
   EXPECT_EQ(results[1]["metric"], "pass@3");
   EXPECT_EQ(results[1]["n"], 5);
+}
+
+// Says Y of completions with an even digit first, N of odd ones, and something else of the rest.
+class ScriptedJudge : public EvalModel {
+ public:
+  std::vector<Answered> write(const std::vector<Question>& questions, const WritingRules&) override {
+    std::vector<Answered> all;
+    for (const Question& question : questions) {
+      const std::string& text = question.messages.at(0).content;
+      char digit = text.at(text.find('<') + 1);
+      bool known = digit >= '0' && digit <= '9';
+      std::string words = known ? (digit % 2 == 0 ? "Y" : "N") : "perhaps";
+      all.push_back({{{"prompt", text}}, {{words, {{"completion", words}}}}});
+    }
+    return all;
+  }
+  std::vector<OptionScore> score(const EvalItem&) override { return {}; }
+  DocumentScore read(const std::string&, int64_t) override { return {}; }
+};
+
+TEST_F(Evaluate, AJudgeGradesCompletions) {
+  fs::create_directories(folder_);
+  std::ofstream(folder_ / "spec.yaml") << "prompt: '{completion}'\nchoice_strings: YN\neval_type: classify\n"
+                                          "choice_scores: {Y: 1, N: 0.25}\n";
+  settings_.clear_tasks();
+  EvalTask* task = settings_.add_tasks();
+  task->set_name("judged");
+  task->set_kind(EvalTask::generation);
+  task->set_grading(EvalTask::model_graded);
+  task->set_tokens(2);
+  task->set_temperature(1);
+  task->mutable_judge()->set_spec((folder_ / "spec.yaml").string());
+  for (EvalItem& item : items_[2]) item.around_completion = {"of <", ">?"};
+  items_ = {items_[2]};
+  ScriptedJudge judge;
+  judge_ = &judge;
+  std::string alone = samples_of(1, "alone");
+  EXPECT_EQ(samples_of(3, "three"), alone);
+  std::set<std::string> choices;
+  double score = 0;
+  for (const auto& [key, record] : read_records(folder_ / "alone")) {
+    std::string completion = record["completion"].get<std::string>();
+    EXPECT_EQ(record["judge"]["prompt"], "of <" + completion + ">?");
+    std::string choice = record["judge"]["choice"].get<std::string>();
+    choices.insert(choice);
+    EXPECT_EQ(record["grade"]["score"], choice == "Y" ? 1 : 0.25);
+    EXPECT_EQ(record["grade"]["invalid"], choice == "__invalid__" ? 1 : 0);
+    EXPECT_EQ(record["grade"]["choice/N"], choice == "N" ? 1 : 0);
+    score += record["grade"]["score"].get<double>() / 21;
+  }
+  EXPECT_EQ(choices.size(), 3u) << "each choice, and none";
+  auto results = results_of(settings_, read_records(folder_ / "alone"));
+  EXPECT_EQ(results[0]["metric"], "score");
+  EXPECT_NEAR(results[0]["value"].get<double>(), score, 1e-12);
 }
 
 TEST_F(Evaluate, ACutLineIsMeasuredAgain) {

@@ -65,6 +65,23 @@ words.v1:
     ignore_case: True
 )";
 
+TEST_F(LoadEval, ModelGradedEvalsNameTheirSpecification) {
+  write(
+      "registry.yaml",
+      "jokes:\n  id: jokes.v0\njokes.v0:\n  class: evals.elsuite.modelgraded.classify:ModelBasedClassify\n"
+      "  args:\n    samples_jsonl: jokes.jsonl\n    eval_type: cot_classify\n    modelgraded_spec: humor\n");
+  EvalTask task = load().eval().tasks(0);
+  EXPECT_EQ(task.grading(), EvalTask::model_graded);
+  EXPECT_EQ(task.judge().eval_type(), JudgedBy::cot_classify);
+  EXPECT_EQ(fs::path(task.judge().spec()), folder_.parent_path() / "modelgraded/humor.yaml");
+  std::string graded =
+      "j: {id: k}\nk:\n  class: evals.elsuite.modelgraded.classify:ModelBasedClassify\n  args:\n"
+      "    samples_jsonl: j.jsonl\n";
+  expect_part(refusal(graded), "args has no modelgraded_spec");
+  expect_part(refusal(graded + "    modelgraded_spec: ../../secrets\n"), "registry.yaml:6: modelgraded_spec");
+  expect_part(refusal(graded + "    multicomp_n: 2\n"), "registry.yaml:6: multicomp_n");
+}
+
 TEST_F(LoadEval, EvalsOfARegistryBecomeTasks) {
   write("registry.yaml", kRegistry);
   EvalRun run = load();
@@ -90,8 +107,8 @@ TEST_F(LoadEval, WhatARegistryWantsAndWeHaveNotIsRefused) {
   expect_part(refusal("a:\n  id: b\n"), "there is no eval 'b'");
   expect_part(refusal("a:\n  id: b\nb:\n  id: a\n"), "lead in a circle");
   std::string start = "a:\n  id: b\nb:\n  class: ";
-  expect_part(refusal(start + "evals.elsuite.modelgraded.classify:ModelBasedClassify\n"),
-              "registry.yaml:3: b: class evals.elsuite.modelgraded.classify:ModelBasedClassify is not among");
+  expect_part(refusal(start + "evals.elsuite.translate:Translate\n"),
+              "registry.yaml:3: b: class evals.elsuite.translate:Translate is not among");
   start += "evals.elsuite.basic.match:Match\n";
   expect_part(refusal(start), "args has no samples_jsonl");
   expect_part(refusal(start + "  args:\n    samples_jsonl: s\n    num_few_shot: 4\n"),

@@ -47,7 +47,7 @@ class TaskItems : public testing::Test {
   std::vector<EvalItem> items(const std::string& task) const {
     EvalRun read = run(task);
     check(eval_complaints(read), Origins("x.yaml"));
-    return read_items(read.eval().tasks(0), read.eval(), tokenizer_);
+    return read_items(read.eval().tasks(0), read.eval(), &tokenizer_);
   }
 
   std::string refusal(const std::string& task) const {

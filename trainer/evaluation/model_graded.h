@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "trainer/evaluation/eval.pb.h"
+#include "trainer/evaluation/generation_match.h"
+#include "trainer/evaluation/text_template.h"
+
+namespace sextant::trainer {
+
+// How a model grades answers: a model-graded specification of OpenAI's evals registry.
+struct JudgeSpec {
+  std::string file;                      // for messages
+  std::string prompt;                    // Python's format: {field}, {{ for a brace
+  std::vector<std::string> choices;      // what the judge may say
+  std::map<std::string, double> scores;  // of each choice; empty where there are none
+  std::string input = "input";           // what the prompt calls the question
+  std::string output = "completion";     // and the answer
+  JudgedBy::EvalType type = JudgedBy::from_spec;
+};
+
+// Reads `judged.spec`, a file that holds one specification, or several by name of which one is called as the
+// file is. Where the task names an eval_type, the words that OpenAI Evals ends such a prompt with are added.
+// Throws Error(kInput) naming file and line of what is missing or is not understood here.
+JudgeSpec load_judge_spec(const JudgedBy& judged);
+
+// The judge's prompt for an item, around its completion: other fields are the object's, and `question` stands
+// for the input where the object has none. Conversations become text as OpenAI Evals has it. Throws
+// Error(kInput) naming the field that is missing.
+std::vector<std::string> judge_prompt(const JudgeSpec& spec, const ItemObject& object,
+                                      const std::string& question);
+
+// The choice that the judge's words hold: the first line (of cot_classify the last) that, without ASCII
+// punctuation, begins or ends with one. "__invalid__" where there is none.
+std::string choice_in(const JudgeSpec& spec, const std::string& words);
+
+// "score" where the specification has scores (an invalid choice has the lowest), "invalid", and
+// "choice/NAME" for each: 1 for the one that was made.
+Grades judge_grades(const JudgeSpec& spec, const std::string& choice);
+
+}  // namespace sextant::trainer
