@@ -99,12 +99,12 @@ std::string stage_table(const std::vector<const ordered_json*>& runs) {
     widths.push_back(std::max<size_t>(name.size(), 12) + 2);
     table += fmt::format("{:>{}}", name, widths.back());
   }
-  table += "\n";
+  table += '\n';
   for (const std::string& name : names) {
     table += fmt::format("{:<{}}", name, first);
     for (size_t i = 0; i < runs.size(); ++i)
       table += fmt::format("{:>{}}", cell((*runs[i])["final"], name), widths[i]);
-    table += "\n";
+    table += '\n';
   }
   return table;
 }

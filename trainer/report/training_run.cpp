@@ -119,6 +119,7 @@ ordered_json samples_of(const fs::path& file, ordered_json& notes) {
     notes.push_back(fmt::format("{} damaged line{} of samples.jsonl left out; the first is {}",
                                 counts.left_out, counts.left_out == 1 ? "" : "s", counts.first_fault));
   std::vector<ordered_json*> steps;
+  steps.reserve(by_step.size());
   for (auto& [step, some] : by_step) steps.push_back(&some);
   ordered_json samples = ordered_json::array();
   size_t shown = std::min(steps.size(), kMostSampleSteps);
