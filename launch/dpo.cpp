@@ -32,9 +32,6 @@ void check_dpo(const RunFile& run) {
          "as the run folder of sextant sft"});
   if (run.config.model().head() == trainer::ModelSettings::scalar)
     found.push_back({"model.head", "a policy has words to say; remove it"});
-  if (run.config.parallel().context() > 1)
-    found.push_back(
-        {"parallel.context", "answers of a prompt are compared by one rank; set parallel.context=1"});
   trainer::check(found, run.origins);
 }
 

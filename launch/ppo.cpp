@@ -13,6 +13,7 @@
 #include "launch/run_place.h"
 #include "launch/run_start.h"
 #include "parallel/agreement.h"
+#include "rlhf/frozen_model.h"
 #include "rlhf/policy.h"
 #include "rlhf/ppo_rules.h"
 #include "rlhf/stage_run.h"
@@ -129,23 +130,19 @@ class PpoSession {
       value_config_ = rlhf::value_run(settings_, config_, reward_.get());
       value_.emplace(value_config_, carrier_->group(), device_);
     }
-    reference_model_ = frozen(*reference_, config_.model());
-    if (reward_ != nullptr) reward_model_ = frozen(*reward_, reward_->manifest().config().model());
+    frozen(reference_model_, *reference_, config_.model(), settings_.ppo().reference_placement());
+    if (reward_ != nullptr)
+      frozen(reward_model_, *reward_, reward_->manifest().config().model(),
+             settings_.rewards().model_placement());
     average_.emplace(policy_->step().pieces(), settings_.ppo().average_decay());
     kl_.emplace(settings_.ppo().kl());
   }
 
-  // A model that is read and never trained, shared out as the policy is.
-  std::unique_ptr<trainer::Transformer> frozen(const trainer::CheckpointReader& reader,
-                                               const trainer::ModelSettings& model) {
-    trainer::ModelPart part = policy_->model().part();
-    part.stages.clear();
-    auto made = std::make_unique<trainer::Transformer>(model, trainer::NumericsSettings::none,
-                                                       trainer::precision_of(config_.numerics().compute()),
-                                                       device_, part);
-    trainer::restore_weights(reader, made->parameters());
-    for (const auto& parameter : made->parameters()) parameter->master = at::Tensor();
-    return made;
+  void frozen(std::optional<rlhf::FrozenModel>& place, const trainer::CheckpointReader& reader,
+              const trainer::ModelSettings& model, rlhf::Placement::Kind placement) {
+    place.emplace(
+        model, config_, *policy_, carrier_->group(), placement,
+        [&reader](const trainer::ParameterList& weights) { trainer::restore_weights(reader, weights); });
   }
 
   void start_or_resume() {
@@ -209,7 +206,7 @@ class PpoSession {
         *policy_,
         value(),
         *reference_model_,
-        reward_model_.get(),
+        reward_model_ ? &*reward_model_ : nullptr,
         rubric_.get(),
         prompts_,
         *form_,
@@ -249,7 +246,7 @@ class PpoSession {
   std::optional<Carrier> carrier_;
   trainer::Run value_config_;
   std::optional<trainer::Assembly> policy_, value_;
-  std::unique_ptr<trainer::Transformer> reference_model_, reward_model_;
+  std::optional<rlhf::FrozenModel> reference_model_, reward_model_;
   std::optional<rlhf::MovingAverage> average_;
   std::optional<rlhf::KlController> kl_;
   Step start_;

@@ -30,9 +30,6 @@ void check_reward(const RunFile& run) {
     found.push_back({"model.head", "a reward model has a scalar head; remove it"});
   if (run.config.run().sample_prompts_size() > 0)
     found.push_back({"run.sample_prompts", "a reward model writes no text; remove them"});
-  if (run.config.parallel().context() > 1)
-    found.push_back(
-        {"parallel.context", "answers of a prompt are compared by one rank; set parallel.context=1"});
   trainer::check(found, run.origins);
 }
 

@@ -7,6 +7,7 @@
 #include "parallel/base/error.h"
 #include "rlhf/compared_answers.h"
 #include "rlhf/preference_loss.h"
+#include "rlhf/shared_rows.h"
 #include "trainer/evaluation.h"
 
 namespace sextant::rlhf {
@@ -32,9 +33,7 @@ std::vector<double> measured(const trainer::Assembly& assembly, int64_t chunk,
                              const ReferenceAnswers& answers, parallel::Group& world) {
   auto count = static_cast<size_t>(answers.numbers->size());
   std::vector<double> sums(2 * count);  // and how often each was met
-  // Ranks that share the model have the same numbers: the first of them counts.
-  const parallel::Group* tensor = assembly.model().part().tensor;
-  bool counts = tensor == nullptr || tensor->rank() == Rank(0);
+  bool counts = speaks_for_all(assembly.model());
   auto listen = [&](const trainer::Transformer& model, const at::Tensor& hidden, const trainer::Rows& rows) {
     AnswerSums found = answer_sums(model, hidden, rows, chunk);
     at::Tensor number = found.sums.to(at::kCPU).contiguous(), index = found.index.to(at::kCPU).contiguous();

@@ -5,6 +5,7 @@
 #include "data/chat/comparison_set.h"
 #include "parallel/base/error.h"
 #include "rlhf/pair_places.h"
+#include "rlhf/shared_rows.h"
 
 namespace sextant::rlhf {
 
@@ -27,18 +28,25 @@ Pairs pairs_of(const at::Tensor& values, const trainer::Rows& rows) {
   return pairs;
 }
 
+Pairs pairs_of(const trainer::Transformer& model, const at::Tensor& hidden, const trainer::Rows& rows) {
+  return pairs_of(whole_time(model, model.values(hidden)), whole_rows(model, rows));
+}
+
 trainer::LossFunction pairwise_loss() {
   return [](const trainer::Transformer& model, const at::Tensor& hidden, const trainer::Rows& rows) {
-    Pairs pairs = pairs_of(model.values(hidden), rows);
+    Pairs pairs = pairs_of(model, hidden, rows);
     at::Tensor losses = at::log_sigmoid(pairs.gaps - pairs.margins).neg();  // [P]
-    return trainer::LossSum{(losses * pairs.shares.to(losses.scalar_type())).sum(), pairs.prompts};
+    auto ranks = static_cast<double>(context_ranks(model));
+    return trainer::LossSum{(losses * pairs.shares.to(losses.scalar_type())).sum() / ranks,
+                            pairs.prompts / ranks};
   };
 }
 
 trainer::LossFunction score_sum() {
   return [](const trainer::Transformer& model, const at::Tensor& hidden, const trainer::Rows& rows) {
-    Pairs pairs = pairs_of(model.values(hidden), rows);
-    return trainer::LossSum{pairs.scores.sum(), rows.loss_mask.sum(at::kDouble)};
+    Pairs pairs = pairs_of(model, hidden, rows);
+    auto ranks = static_cast<double>(context_ranks(model));
+    return trainer::LossSum{pairs.scores.sum() / ranks, rows.loss_mask.sum(at::kDouble)};
   };
 }
 

@@ -18,6 +18,8 @@ struct Pairs {
 
 // `values` [B, T] are the scores of all tokens.
 Pairs pairs_of(const at::Tensor& values, const trainer::Rows& rows);
+// By a model, of what its last stage gives; ranks that share it call together, and each gets the whole.
+Pairs pairs_of(const trainer::Transformer& model, const at::Tensor& hidden, const trainer::Rows& rows);
 
 // The reward model's loss of Ouyang et al. 2022 (InstructGPT, eq. 1), each prompt with all of its answers as
 // one element: the mean over its pairs of -log sigmoid(better - worse - margin), summed over prompts; the

@@ -18,6 +18,7 @@
 #include "rlhf/ppo_rules.h"
 #include "rlhf/rewards.h"
 #include "rlhf/rollout.h"
+#include "rlhf/shared_rows.h"
 #include "rlhf/startup_checks.h"
 #include "rlhf/step_summary.h"
 #include "trainer/evaluation.h"
@@ -87,15 +88,36 @@ class PolicyLoop {
 
   parallel::Group& data() { return run_.policy.mesh().data(); }
 
-  // Answers of the step, drawn and scored by the rank whose share they are, and told to all: they are small
+  // Ranks that share out their weights or experts can pass through the model only together.
+  parallel::Group* in_step() {
+    const parallel::MeshSettings& mesh = run_.config.parallel();
+    bool meets = mesh.zero_stage() == 3 || mesh.expert() > 1;
+    return meets ? &run_.policy.mesh().replicas() : nullptr;
+  }
+
+  // The answers that this rank draws: its part of the data axis' share of the step. Context ranks hold the
+  // same weights, and each draws whole answers.
+  RolloutRange own_range() {
+    const parallel::Group& context = run_.policy.mesh().context();
+    int64_t share = settings_.episodes() / data().size(), first = data().rank().value() * share;
+    int64_t begin = share * context.rank().value() / context.size();
+    int64_t end = share * (context.rank().value() + 1) / context.size();
+    return {step_.value(), first + begin, end - begin};
+  }
+
+  // Answers of the step, drawn and scored by the ranks whose share they are, and told to all: they are small
   // beside the models, and every layout goes on from the same ones.
   std::vector<Episode> experience() {
-    int64_t share = settings_.episodes() / data().size();
     double begin = trainer::steady_seconds();
-    std::vector<Episode> mine =
+    std::vector<Episode> drawn_here =
         draw_episodes(run_.policy.passes(), settings_, common_.seed(), run_.prompts, run_.form,
-                      run_.tokenizer, {step_.value(), data().rank().value() * share, share});
+                      run_.tokenizer, own_range(), in_step());
     double drawn = trainer::steady_seconds();
+    parallel::together(run_.world, [&] {
+      if (run_.rubric == nullptr) return;
+      for (Episode& episode : drawn_here) run_.rubric->score(episode);
+    });
+    std::vector<Episode> mine = gather_episodes(drawn_here, run_.policy.mesh().context());
     score(mine);
     double scored = trainer::steady_seconds();
     compare(mine);
@@ -111,13 +133,16 @@ class PolicyLoop {
     return {common_.micro_batch(), run_.config.numerics().loss_chunk(), settings_.temperature()};
   }
 
+  // The learned reward beside the rubric's.
   void score(std::vector<Episode>& mine) {
     std::vector<double> ends;
-    if (run_.reward_model != nullptr) ends = end_scores(*run_.reward_model, pointers(mine), scoring());
+    if (run_.reward_model != nullptr) {
+      FrozenModel::Use judged(*run_.reward_model);
+      ends = end_scores(judged.passes(), pointers(mine), scoring());
+    }
     double cap = run_.rubric == nullptr ? 0 : run_.rubric->rubric().cap();
     parallel::together(run_.world, [&] {
       for (size_t i = 0; i < mine.size(); ++i) {
-        if (run_.rubric != nullptr) run_.rubric->score(mine[i]);
         std::optional<double> model;
         if (!ends.empty()) model = ends[i];
         compose_rewards(run_.settings.rewards(), cap, model, mine[i]);
@@ -127,10 +152,10 @@ class PolicyLoop {
 
   // Log-probabilities of policy and reference and values, all by training's forward pass.
   void compare(std::vector<Episode>& mine) {
-    auto now = answer_log_probabilities(run_.policy.model(), pointers(mine), scoring());
-    auto before = answer_log_probabilities(run_.reference, pointers(mine), scoring());
+    auto now = answer_log_probabilities(run_.policy.passes(), pointers(mine), scoring());
+    auto before = reference_log_probabilities(mine);
     std::vector<std::vector<double>> values(mine.size());
-    if (run_.value != nullptr) values = answer_values(run_.value->model(), pointers(mine), scoring());
+    if (run_.value != nullptr) values = answer_values(run_.value->passes(), pointers(mine), scoring());
     for (size_t i = 0; i < mine.size(); ++i) {
       Episode& episode = mine[i];
       double gap = 0;
@@ -141,6 +166,11 @@ class PolicyLoop {
       episode.mutable_reference_log_probabilities()->Assign(before[i].begin(), before[i].end());
       episode.mutable_values()->Assign(values[i].begin(), values[i].end());
     }
+  }
+
+  std::vector<std::vector<double>> reference_log_probabilities(const std::vector<Episode>& mine) {
+    FrozenModel::Use reference(run_.reference);
+    return answer_log_probabilities(reference.passes(), pointers(mine), scoring());
   }
 
   void check_episodes(const std::vector<Episode>& episodes) {
@@ -199,8 +229,9 @@ class PolicyLoop {
         policy_loss(settings_, run_.kl.coefficient(), run_.config.numerics().loss_chunk(), sums), breakdown_);
     run_.guard.observe(Step(step_.value() + 1), report.finite, report.loss, report.grad_norm);
     if (run_.value != nullptr) update_values(batch, updates);
-    auto added = parallel::reduce_numbers(data(), {sums.tokens, sums.clipped});
-    double furthest = parallel::reduce_numbers(data(), {sums.furthest}, parallel::Reduce::kMax)[0];
+    double counts = run_.policy.passes().adds_losses() ? 1 : 0;
+    auto added = parallel::reduce_numbers(run_.world, {counts * sums.tokens, counts * sums.clipped});
+    double furthest = parallel::reduce_numbers(run_.world, {sums.furthest}, parallel::Reduce::kMax)[0];
     updates.sums.tokens += added[0];
     updates.sums.clipped += added[1];
     updates.sums.furthest = std::max(updates.sums.furthest, furthest);
@@ -261,8 +292,8 @@ class PolicyLoop {
   // What is forgotten is measured from here.
   void measure_reference() {
     if (run_.held_out.microbatches == nullptr) return;
-    trainer::Passes passes(run_.reference);
-    reference_loss_ = held_out(passes);
+    FrozenModel::Use reference(run_.reference);
+    reference_loss_ = held_out(reference.passes());
   }
 
   std::optional<double> evaluate(bool finished) {

@@ -13,6 +13,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "parallel/mesh.h"
 #include "rlhf/divergence.h"
+#include "rlhf/frozen_model.h"
 #include "rlhf/moving_average.h"
 #include "rlhf/ppo.pb.h"
 #include "rlhf/prompts.h"
@@ -32,10 +33,10 @@ struct PolicyTraining {
   const trainer::Run& config;  // the sections that settings shares with pretraining
   parallel::Group& world;
   trainer::Assembly& policy;
-  trainer::Assembly* value;                  // null: advantages need none
-  const trainer::Transformer& reference;     // what the policy started from
-  const trainer::Transformer* reward_model;  // null: none
-  const RubricScorer* rubric;                // null: none
+  trainer::Assembly* value;    // null: advantages need none
+  FrozenModel& reference;      // what the policy started from
+  FrozenModel* reward_model;   // null: none
+  const RubricScorer* rubric;  // null: none
   const PromptSet& prompts;
   const data::ChatTemplate& form;
   const data::Tokenizer& tokenizer;

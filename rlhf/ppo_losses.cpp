@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "rlhf/episode_rows.h"
-#include "rlhf/model_scores.h"
 #include "rlhf/policy_loss.h"
+#include "rlhf/shared_rows.h"
 #include "trainer/kernels/linear_cross_entropy.h"
 
 namespace sextant::rlhf {
@@ -17,23 +17,19 @@ at::ScalarType wide_type(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-// What each token's loss weighs beside the others', [B, T], and what they are divided by in the end.
+// What each token's loss weighs beside the others', [B, T/n], and what they are divided by in the end.
 struct TokenWeights {
   at::Tensor weights;
   at::Tensor count;
 };
 
-TokenWeights token_weights(const PpoSettings& settings, const at::Tensor& answers) {
-  at::Tensor lengths = answers.sum(1, true);  // [B, 1]
-  switch (settings.mean()) {
-    case PpoSettings::answers:
-      return {answers / lengths.clamp_min(1), (lengths > 0).sum().to(at::kDouble)};
-    case PpoSettings::constant:
-      return {answers / static_cast<double>(settings.response_tokens()), (lengths > 0).sum().to(at::kDouble)};
-    case PpoSettings::tokens:
-      break;
-  }
-  return {answers, lengths.sum()};
+TokenWeights token_weights(const PpoSettings& settings, const trainer::Transformer& model,
+                           const at::Tensor& answers) {
+  if (settings.mean() == PpoSettings::tokens) return {answers, answers.sum()};
+  at::Tensor lengths = whole_time(model, answers).sum(1, true);  // [B, 1]
+  at::Tensor count = (lengths > 0).sum().to(at::kDouble) / static_cast<double>(context_ranks(model));
+  if (settings.mean() == PpoSettings::answers) return {answers / lengths.clamp_min(1), count};
+  return {answers / static_cast<double>(settings.response_tokens()), count};
 }
 
 // The clipped loss, and the divergence's where the settings place it there.
@@ -63,7 +59,7 @@ trainer::LossFunction policy_loss(const PpoSettings& settings, double kl_coeffic
         trainer::target_log_probabilities(flat.detach(), model.output_weight(), targets, chunk, tensor)
             .to(at::kDouble);
     ClippedPolicy policy = token_losses(settings, kl_coefficient, now, rows);
-    TokenWeights own = token_weights(settings, rows.columns[kAnswer].to(at::kDouble));
+    TokenWeights own = token_weights(settings, model, rows.columns[kAnswer].to(at::kDouble));
     at::Tensor weighs = own.weights.flatten();  // [N]
     // At places that are no answer's the divergence has no reference to be from.
     at::Tensor total = (at::where(weighs > 0, policy.losses * weighs, 0.0) - now * mix).sum();

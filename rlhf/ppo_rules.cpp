@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include "parallel/base/error.h"
+#include "rlhf/frozen_model.h"
+#include "trainer/config/context_rules.h"
+#include "trainer/model/stages.h"
+#include "trainer/model/tensor_rules.h"
 
 namespace sextant::rlhf {
 
@@ -37,12 +41,6 @@ std::vector<trainer::Complaint> ppo_complaints(const PpoRun& settings) {
   }
   if (!settings.rewards().has_model() && !settings.rewards().has_rubric())
     found.push_back({"rewards", "nothing is rewarded; give rewards.rubric or rewards.model"});
-  if (settings.parallel().pipeline() > 1)
-    found.push_back({"parallel.pipeline",
-                     "policies are drawn from without a pipeline; set it to 1, and parallel.tensor or "
-                     "parallel.data instead"});
-  if (settings.parallel().context() > 1)
-    found.push_back({"parallel.context", "answers are not cut over ranks; set parallel.context=1"});
   if (ppo.pretraining().rows_per_episode() > 0 && settings.data().train_size() == 0)
     found.push_back(
         {"ppo.pretraining.rows_per_episode", "there is nothing to mix in; give data.train, or set it to 0"});
@@ -74,6 +72,16 @@ void check_reward_model(const trainer::CheckpointReader& reward, const trainer::
       config.model().context() >= policy.model().context(),
       fmt::format("rewards.model: {} reads {} tokens, but the policy's context is {}; set model.context={}",
                   folder, config.model().context(), policy.model().context(), config.model().context()));
+  trainer::Run beside = policy;
+  *beside.mutable_model() = config.model();
+  beside.mutable_model()->set_context(policy.model().context());
+  *beside.mutable_parallel() = mesh_beside(policy, config.model());
+  for (const auto& found :
+       {trainer::stage_complaints(beside.model(), beside.parallel()),
+        trainer::tensor_complaints(beside.model(), beside.parallel()), trainer::context_complaints(beside)}) {
+    if (!found.empty())
+      fail_input(fmt::format("rewards.model: {}: {}: {}", folder, found[0].key, found[0].what));
+  }
 }
 
 trainer::Run value_run(const PpoRun& settings, const trainer::Run& policy,
@@ -81,6 +89,7 @@ trainer::Run value_run(const PpoRun& settings, const trainer::Run& policy,
   trainer::Run run = policy;
   if (reward != nullptr) *run.mutable_model() = reward->manifest().config().model();
   run.mutable_model()->set_head(trainer::ModelSettings::scalar);
+  *run.mutable_parallel() = mesh_beside(policy, run.model());
   run.mutable_optimizer()->set_learning_rate(settings.ppo().value_learning_rate());
   return run;
 }

@@ -16,7 +16,7 @@ std::vector<trainer::Complaint> ppo_complaints(const PpoRun& settings);
 bool has_values(const PpoSettings& settings);
 
 // Throws Error(kInput) when a reward model can not score the policy's answers: another tokenizer, no scalar
-// head, a shorter context.
+// head, a shorter context, a shape that the policy's ranks can not share.
 void check_reward_model(const trainer::CheckpointReader& reward, const trainer::Run& policy,
                         uint64_t tokenizer_fingerprint);
 

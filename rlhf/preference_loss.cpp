@@ -5,8 +5,8 @@
 
 #include "data/chat/preference_rows.h"
 #include "parallel/base/error.h"
-#include "rlhf/model_scores.h"
 #include "rlhf/pair_places.h"
+#include "rlhf/shared_rows.h"
 #include "trainer/kernels/linear_cross_entropy.h"
 
 namespace sextant::rlhf {
@@ -43,17 +43,20 @@ AnswerSums answer_sums(const trainer::Transformer& model, const at::Tensor& hidd
   at::Tensor flat = whole_hidden(model, hidden).flatten(0, 1).detach();  // [N, C]
   at::Tensor now = trainer::target_log_probabilities(flat, model.output_weight(), rows.targets.flatten(),
                                                      chunk, model.part().tensor)
-                       .to(at::kDouble);
-  at::Tensor ends = ends_of(rows), counts = rows.loss_mask.flatten() > 0;
+                       .to(at::kDouble)
+                       .view_as(rows.targets);
+  now = whole_time(model, now).flatten();
+  AnswerSums answers;
+  answers.rows = whole_rows(model, rows);
+  at::Tensor ends = ends_of(answers.rows), counts = answers.rows.loss_mask.flatten() > 0;
   // Where nothing counts is padding, whose log-probability may be anything.
   at::Tensor behind = at::where(counts, now, 0.0).cumsum(0).masked_select(ends);  // [A]
-  AnswerSums answers;
   answers.sums = behind.clone();
   int64_t count = behind.numel();
   if (count > 1) answers.sums.narrow(0, 1, count - 1) -= behind.narrow(0, 0, count - 1);
-  answers.index = at_ends(rows, data::kAnswerColumn, ends).to(at::kLong);
-  answers.moved = answers.sums - at_ends(rows, data::kReferenceColumn, ends) -
-                  at_ends(rows, data::kReferenceRestColumn, ends);
+  answers.index = at_ends(answers.rows, data::kAnswerColumn, ends).to(at::kLong);
+  answers.moved = answers.sums - at_ends(answers.rows, data::kReferenceColumn, ends) -
+                  at_ends(answers.rows, data::kReferenceRestColumn, ends);
   return answers;
 }
 
@@ -76,7 +79,7 @@ trainer::LossFunction preference_loss(const DpoSettings& settings, int64_t chunk
   return [&settings, chunk](const trainer::Transformer& model, const at::Tensor& hidden,
                             const trainer::Rows& rows) {
     AnswerSums answers = answer_sums(model, hidden, rows, chunk);
-    PreferencePairs pairs = preference_pairs(rows);
+    PreferencePairs pairs = preference_pairs(answers.rows);
     at::Tensor gaps =
         answers.moved.index_select(0, pairs.winner) - answers.moved.index_select(0, pairs.loser);  // [P]
     PairLosses each = pair_losses(settings, gaps, pairs.margins);
@@ -85,15 +88,18 @@ trainer::LossFunction preference_loss(const DpoSettings& settings, int64_t chunk
     at::Tensor by_answer = at::zeros({answers.sums.numel() + 1}, slopes.options());
     by_answer.index_add_(0, pairs.winner, slopes);
     by_answer.index_add_(0, pairs.loser, -slopes);
-    at::Tensor ends = ends_of(rows).to(at::kLong), answer = ends.cumsum(0) - ends;  // [N]
-    at::Tensor flat = whole_hidden(model, hidden).flatten(0, 1);                    // [N, C]
+    at::Tensor ends = ends_of(answers.rows).to(at::kLong), answer = ends.cumsum(0) - ends;  // [N]
+    at::Tensor mask = answers.rows.loss_mask;                                               // [B, T]
+    at::Tensor slope = by_answer.index_select(0, answer).view_as(mask) * mask;
+    at::Tensor flat = whole_hidden(model, hidden).flatten(0, 1);  // [N/n, C]
     // Cross-entropy weighed by -slope has the gradient of this loss; a constant puts its value right.
-    at::Tensor weights = -(by_answer.index_select(0, answer) * rows.loss_mask.flatten())
-                              .to(flat.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+    at::Tensor weights = -model.context_cut()(slope).flatten().to(
+        flat.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
     at::Tensor sum = trainer::linear_cross_entropy(flat, model.output_weight(), rows.targets.flatten(),
                                                    weights, chunk, model.output().sink, model.part().tensor);
-    sum = sum + (total.to(sum.scalar_type()) - sum.detach());
-    return trainer::LossSum{sum, pairs.shares.sum().round()};
+    auto ranks = static_cast<double>(context_ranks(model));
+    sum = sum + ((total / ranks).to(sum.scalar_type()) - sum.detach());
+    return trainer::LossSum{sum, pairs.shares.sum().round() / ranks};
   };
 }
 

@@ -27,14 +27,16 @@ PairLosses pair_losses(const DpoSettings& settings, const at::Tensor& gaps, cons
 
 // What a model says of the answers of a microbatch.
 struct AnswerSums {
-  at::Tensor sums;   // [A] fp64: log-probability of each answer, its end of turn included
-  at::Tensor index;  // [A] int64: of data::AnswerNumbers
-  at::Tensor moved;  // [A] fp64: sums less the reference's
+  at::Tensor sums;     // [A] fp64: log-probability of each answer, its end of turn included
+  at::Tensor index;    // [A] int64: of data::AnswerNumbers
+  at::Tensor moved;    // [A] fp64: sums less the reference's
+  trainer::Rows rows;  // of whole time, where context ranks share it
 };
+// Ranks that share the model call together, and each gets the whole.
 AnswerSums answer_sums(const trainer::Transformer& model, const at::Tensor& hidden, const trainer::Rows& rows,
                        int64_t chunk);
 
-// Which of the answers make pairs.
+// Which of the answers make pairs. Rows of whole time.
 struct PreferencePairs {
   at::Tensor winner, loser;  // [P] int64, of A
   at::Tensor margins;        // [P] fp64

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "rlhf/preference_loss.h"
+#include "rlhf/shared_rows.h"
 #include "trainer/evaluation.h"
 
 namespace sextant::rlhf {
@@ -12,12 +13,10 @@ PreferenceMoves measure_moves(const DpoSettings& settings, int64_t chunk, traine
                               parallel::Group& world) {
   PreferenceSums sums;
   double chosen = 0, rejected = 0;
-  // Ranks that share the model have the same numbers: the first of them counts.
-  const parallel::Group* tensor = passes.model().part().tensor;
-  bool counts = tensor == nullptr || tensor->rank() == Rank(0);
+  bool counts = speaks_for_all(passes.model());
   auto listen = [&](const trainer::Transformer& model, const at::Tensor& hidden, const trainer::Rows& rows) {
     AnswerSums answers = answer_sums(model, hidden, rows, chunk);
-    PreferencePairs pairs = preference_pairs(rows);
+    PreferencePairs pairs = preference_pairs(answers.rows);
     auto rewards = [&](const at::Tensor& which) {
       return (settings.beta() * answers.moved.index_select(0, which)).to(at::kCPU).contiguous();  // [P]
     };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rlhf/pairwise_loss.h"
+#include "rlhf/shared_rows.h"
 #include "trainer/evaluation.h"
 
 namespace sextant::rlhf {
@@ -45,11 +46,9 @@ void PreferenceSums::reduce(parallel::Group& group) {
 PreferenceReport measure_preferences(trainer::Passes& passes, const trainer::HeldOut& held_out,
                                      parallel::Group& data, parallel::Group& world) {
   PreferenceSums sums;
-  // Ranks that share the model have the same scores: the first of them counts.
-  const parallel::Group* tensor = passes.model().part().tensor;
-  bool counts = tensor == nullptr || tensor->rank() == Rank(0);
+  bool counts = speaks_for_all(passes.model());
   auto listen = [&](const trainer::Transformer& model, const at::Tensor& hidden, const trainer::Rows& rows) {
-    Pairs pairs = pairs_of(model.values(hidden), rows);
+    Pairs pairs = pairs_of(model, hidden, rows);
     at::Tensor gaps = pairs.gaps.to(at::kCPU, at::kDouble).contiguous();
     const double* gap = gaps.const_data_ptr<double>();
     for (int64_t i = 0; counts && i < gaps.numel(); ++i) sums.add(gap[i]);

@@ -15,7 +15,8 @@ int64_t prompt_of(int64_t number, int64_t prompts, uint64_t run_seed) {
 
 std::vector<Episode> draw_episodes(trainer::Passes& policy, const PpoSettings& settings, uint64_t run_seed,
                                    const PromptSet& prompts, const data::ChatTemplate& form,
-                                   const data::Tokenizer& tokenizer, const RolloutRange& range) {
+                                   const data::Tokenizer& tokenizer, const RolloutRange& range,
+                                   parallel::Group* in_step) {
   std::vector<Episode> episodes(static_cast<size_t>(range.count));
   std::vector<std::vector<int32_t>> ids;
   trainer::GenerationSettings generation;
@@ -38,6 +39,7 @@ std::vector<Episode> draw_episodes(trainer::Passes& policy, const PpoSettings& s
   generation.tokens = settings.response_tokens();
   generation.seed = RandomKey(run_seed, "ppo rollout").bits(static_cast<uint64_t>(range.step), 0);
   generation.rows = settings.rows();
+  generation.in_step = in_step;
   generation.stop_tokens = {form.end_of_turn()};
   auto completions = trainer::generate(policy, ids, generation);
   for (size_t i = 0; i < episodes.size(); ++i) {

@@ -35,11 +35,13 @@ Episode episode_of(const data::Comparison& comparison, const data::Answer& answe
 // The features of one comparison's answers, one after the other, each with its base behind.
 void append(const data::Comparison& comparison, const RubricFeatures& features, const TalkingModel* model,
             std::vector<double>& numbers) {
+  std::optional<trainer::Passes> passes;
+  if (model != nullptr) passes.emplace(*model->model);
   for (const data::Answer& answer : comparison.answers) {
     Episode episode = episode_of(comparison, answer, model);
     std::vector<double> found = features.of(episode);
     numbers.insert(numbers.end(), found.begin(), found.end());
-    numbers.push_back(model == nullptr ? 0 : end_scores(*model->model, {&episode}, {1, 1, 1.0})[0]);
+    numbers.push_back(model == nullptr ? 0 : end_scores(*passes, {&episode}, {1, 1, 1.0})[0]);
   }
 }
 

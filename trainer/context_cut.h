@@ -17,6 +17,8 @@ struct ContextCut {
 
   // [B, T, ...] to [B, T/n, ...]; undefined stays undefined.
   at::Tensor operator()(const at::Tensor& rows) const;
+  // The ranks' parts side by side along the time, [B, T, ...], to the row's own order.
+  at::Tensor joined(const at::Tensor& parts) const;
 };
 
 }  // namespace sextant::trainer

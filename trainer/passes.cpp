@@ -105,20 +105,27 @@ LossParts Passes::train(const data::Batch& batch, int64_t micro_batch, const Los
   return adds_losses() ? parts : LossParts();
 }
 
-LossParts Passes::evaluate(int64_t count, const std::function<Rows(int64_t microbatch)>& rows,
-                           const LossFunction& loss) {
-  if (count == 0) return {};
+void Passes::listen(int64_t count, const std::function<Rows(int64_t microbatch)>& rows,
+                    const Listener& listener) {
+  if (count == 0) return;
   at::NoGradGuard no_gradient;
-  LossParts parts(static_cast<size_t>(count));
   parallel::StageCalls calls;
   calls.forward = [&](int64_t chunk, int64_t microbatch, const at::Tensor& x) {
     auto stage = static_cast<size_t>(chunk);
     Rows these = rows(microbatch);
     at::Tensor y = model_.forward_stage(stage, x, these);
-    if (model_.ends(stage)) parts[static_cast<size_t>(microbatch)] = totals(loss(model_, y, these));
+    if (model_.ends(stage)) listener(microbatch, y, these);
     return y;
   };
   engine_.run(parallel::forward_schedule(shape(count)), trained_type(rows(0)), calls);
+}
+
+LossParts Passes::evaluate(int64_t count, const std::function<Rows(int64_t microbatch)>& rows,
+                           const LossFunction& loss) {
+  LossParts parts(static_cast<size_t>(count));
+  listen(count, rows, [&](int64_t microbatch, const at::Tensor& hidden, const Rows& these) {
+    parts[static_cast<size_t>(microbatch)] = totals(loss(model_, hidden, these));
+  });
   return adds_losses() ? parts : LossParts();
 }
 
@@ -137,21 +144,21 @@ at::Tensor Passes::hidden(const at::Tensor& tokens, const at::Tensor& positions,
   parallel::ActivationType type = activation_type(tokens.size(0), tokens.size(1));
   engine_.run(parallel::forward_schedule(shape(1)), type, calls);
   cache.fill = CacheFill::kSome;
-  if (pipeline_.size() == 1) return last;
-  last = last.defined() ? last.contiguous() : at::empty(type.shape, type.options);
-  pipeline_.broadcast(last, last_rank());
-  return last;
+  return from_last(last, type.shape, type.options);
 }
 
 at::Tensor Passes::logits(const at::Tensor& hidden) {
-  if (pipeline_.size() == 1) return model_.logits(hidden);
-  bool here = pipeline_.rank() == last_rank();
+  at::Tensor logits;
+  if (pipeline_.rank() == last_rank()) logits = model_.logits(hidden);
   auto type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  at::Tensor logits =
-      here ? model_.logits(hidden).contiguous()
-           : at::empty({hidden.size(0), model_.settings().vocabulary()}, hidden.options().dtype(type));
-  pipeline_.broadcast(logits, last_rank());
-  return logits;
+  return from_last(logits, {hidden.size(0), model_.settings().vocabulary()}, hidden.options().dtype(type));
+}
+
+at::Tensor Passes::from_last(const at::Tensor& there, at::IntArrayRef shape, at::TensorOptions options) {
+  if (!pipelined()) return there;
+  at::Tensor x = pipeline_.rank() == last_rank() ? there.contiguous() : at::empty(shape, options);
+  pipeline_.broadcast(x, last_rank());
+  return x;
 }
 
 }  // namespace sextant::trainer

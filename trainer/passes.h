@@ -20,6 +20,9 @@ namespace sextant::trainer {
 // share its matrix multiplies on all but the first.
 using LossParts = std::vector<at::Tensor>;
 
+// Takes what the last stage gives for a microbatch, see Transformer::forward_stage.
+using Listener = std::function<void(int64_t microbatch, const at::Tensor& hidden, const Rows& rows)>;
+
 // Takes microbatches through the stages that the ranks of a pipeline hold, in the order of the run's
 // schedule: for training, evaluation and generation. A model in one piece is one stage, and the same lists
 // and the same engine run it. All ranks of the pipeline call the same methods, with equal tokens.
@@ -39,7 +42,10 @@ class Passes {
   LossParts train(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                   parallel::DeferredSinks& sinks, Breakdown& breakdown);
 
-  // Forwards alone, of `count` microbatches of one shape.
+  // Forwards alone, of `count` microbatches, of one shape where a pipeline has several ranks. Those that hold
+  // the last stage are told what it gives for each.
+  void listen(int64_t count, const std::function<Rows(int64_t microbatch)>& rows, const Listener& listener);
+  // The losses of such.
   LossParts evaluate(int64_t count, const std::function<Rows(int64_t microbatch)>& rows,
                      const LossFunction& loss);
 
@@ -48,7 +54,14 @@ class Passes {
   // hidden [B, C], equal on every rank, to logits [B, V] on every rank; see Transformer::logits.
   at::Tensor logits(const at::Tensor& hidden);
 
+  // What the rank with the last stage has, of this shape and type, on every rank of the pipeline.
+  at::Tensor from_last(const at::Tensor& there, at::IntArrayRef shape, at::TensorOptions options);
+
   const Transformer& model() const { return model_; }
+  bool pipelined() const { return pipeline_.size() > 1; }
+  // Whether this rank's losses are added to the others': of the ranks that share the last stage's matrix
+  // multiplies the first.
+  bool adds_losses() const;
 
  private:
   const Transformer& model_;
@@ -61,7 +74,6 @@ class Passes {
     return parallel::schedule_shape(settings_, microbatches);
   }
   Rank last_rank() const;
-  bool adds_losses() const;
   // What goes from stage to stage, [B, T, C]; in training for tokens [B, T]: of a shard of time where ranks
   // share the model.
   parallel::ActivationType activation_type(int64_t rows, int64_t time) const;

@@ -14,6 +14,8 @@
 #include "rlhf/stage_run.h"
 #include "tests/data/byte_tokenizer.h"
 #include "tests/data/scratch_folder.h"
+#include "tests/rlhf/axes.h"
+#include "tests/rlhf/comparisons.h"
 #include "trainer/assembly.h"
 #include "trainer/config/rules.h"
 #include "trainer/evaluation.h"
@@ -105,31 +107,19 @@ RewardRun settings_of(const std::filesystem::path& file) {
   return run;
 }
 
-std::string preferences() {
-  std::string text;
-  for (int i = 0; i < 40; ++i) {
-    std::string prompt(1 + static_cast<size_t>(i % 9), static_cast<char>('a' + i % 20));
-    text += R"({"prompt": ")" + prompt + R"(", "responses": ["yes", "n", "maybe"], "ranks": [1, 3, )" +
-            (i % 2 == 0 ? "2" : "3") + "]}\n";
-  }
-  return text;
-}
-
 struct Learned {
   std::vector<double> losses;
   PreferenceReport report;
   double mean_before = 0, mean_after = 0;
 };
 
-Learned learn(const RewardRun& settings, int32_t data_ranks, int32_t tensor, int32_t pipeline) {
+Learned learn(const RewardRun& settings, const Axes& axes) {
   data::Tokenizer tokenizer = data::byte_tokenizer();
   trainer::Run run = base_of(settings);
-  run.mutable_parallel()->set_data(data_ranks);
-  run.mutable_parallel()->set_tensor(tensor);
-  run.mutable_parallel()->set_pipeline(pipeline);
+  axes.apply(*run.mutable_parallel());
   trainer::fill_defaults(run, 258);  // the tokenizer's 257 and one that tensor ranks can share
   Learned learned;
-  parallel::run_ranks(data_ranks * tensor * pipeline, [&](parallel::Group& world) {
+  parallel::run_ranks(axes.ranks(), [&](parallel::Group& world) {
     trainer::Assembly assembly(run, world, at::kCPU);
     trainer::initialise(assembly.step().pieces(), 1);
     assembly.step().refresh_values();
@@ -158,18 +148,26 @@ Learned learn(const RewardRun& settings, int32_t data_ranks, int32_t tensor, int
 TEST(RewardModel, LearnsTheSameUnderEveryLayout) {
   data::ScratchFolder folder;
   RewardRun settings = settings_of(folder.write("a.jsonl", preferences()));
-  Learned alone = learn(settings, 1, 1, 1);
+  Learned alone = learn(settings, {});
   EXPECT_LT(alone.losses.back(), alone.losses.front());
   EXPECT_GT(alone.report.pairs, 0);
   EXPECT_NEAR(alone.mean_after, 0, 1e-12);
   EXPECT_NE(alone.mean_before, 0);
-  const int32_t kLayouts[][3] = {{2, 1, 1}, {1, 2, 1}, {1, 1, 2}, {2, 1, 2}};
-  for (const auto& layout : kLayouts) {
-    Learned found = learn(settings, layout[0], layout[1], layout[2]);
+  const Axes kLayouts[] = {
+      {.data = 2},
+      {.tensor = 2},
+      {.pipeline = 2},
+      {.data = 2, .pipeline = 2},
+      {.context = 2},
+      {.context = 2, .context_kind = parallel::MeshSettings::ulysses},
+      {.tensor = 2, .pipeline = 2, .context = 2},
+  };
+  for (const Axes& layout : kLayouts) {
+    SCOPED_TRACE(layout.text());
+    Learned found = learn(settings, layout);
     ASSERT_EQ(found.losses.size(), alone.losses.size());
     // fp64: only the order of sums differs.
-    for (size_t i = 0; i < alone.losses.size(); ++i)
-      EXPECT_NEAR(found.losses[i], alone.losses[i], 1e-10) << layout[0] << layout[1] << layout[2];
+    for (size_t i = 0; i < alone.losses.size(); ++i) EXPECT_NEAR(found.losses[i], alone.losses[i], 1e-10);
     EXPECT_EQ(found.report.pairs, alone.report.pairs);
     EXPECT_EQ(found.report.accuracy, alone.report.accuracy);
     EXPECT_NEAR(found.report.brier, alone.report.brier, 1e-10);

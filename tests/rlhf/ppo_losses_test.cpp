@@ -179,7 +179,8 @@ TEST(ModelScores, AreWhatSamplingSaw) {
     auto shared = model_of(small_model(), kDouble, &group);
     for (const trainer::Transformer* each : {model.get(), shared.get()}) {
       // Rows in another order of microbatches and padded to other lengths.
-      auto scores = answer_log_probabilities(*each, pointers(episodes), {2, 4, 1.0});
+      trainer::Passes passes(*each);
+      auto scores = answer_log_probabilities(passes, pointers(episodes), {2, 4, 1.0});
       for (size_t i = 0; i < scores.size(); ++i) {
         ASSERT_EQ(scores[i].size(), completions[i].ids.size());
         for (size_t t = 0; t < scores[i].size(); ++t)
@@ -266,7 +267,7 @@ TEST(ValueLossOfRows, LearnsReturns) {
   double first = step.run(Step(0), batch, 3, value_loss(ppo), breakdown).loss, last = first;
   for (int i = 0; i < 80; ++i) last = step.run(Step(0), batch, 3, value_loss(ppo), breakdown).loss;
   EXPECT_LT(last, 0.05 * first);
-  auto values = answer_values(*model, pointers(episodes), {2, 4, 1.0});
+  auto values = answer_values(passes, pointers(episodes), {2, 4, 1.0});
   EXPECT_NEAR(values[1][2], episodes[1].returns(2), 0.3);
 }
 

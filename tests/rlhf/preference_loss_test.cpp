@@ -14,6 +14,8 @@
 #include "tests/data/byte_tokenizer.h"
 #include "tests/data/scratch_folder.h"
 #include "tests/harness/golden.h"
+#include "tests/rlhf/axes.h"
+#include "tests/rlhf/comparisons.h"
 #include "trainer/assembly.h"
 #include "trainer/config/rules.h"
 #include "trainer/model/initialise.h"
@@ -64,17 +66,6 @@ DpoRun settings_of(const std::filesystem::path& file) {
   run.mutable_dpo()->add_train(file);
   run.mutable_dpo()->set_valid_fraction(0.25);
   return run;
-}
-
-// Three answers to each prompt, of which two are tied every other time.
-std::string preferences() {
-  std::string text;
-  for (int i = 0; i < 40; ++i) {
-    std::string prompt(1 + static_cast<size_t>(i % 9), static_cast<char>('a' + i % 20));
-    text += R"({"prompt": ")" + prompt + R"(", "responses": ["yes", "n", "maybe"], "ranks": [1, 3, )" +
-            (i % 2 == 0 ? "2" : "3") + "]}\n";
-  }
-  return text;
 }
 
 // A run's model, rows and reference on one rank.
@@ -190,13 +181,11 @@ struct Learned {
   PreferenceMoves before, after;
 };
 
-Learned learn(const DpoRun& settings, int32_t data_ranks, int32_t tensor, int32_t pipeline) {
+Learned learn(const DpoRun& settings, const Axes& axes) {
   trainer::Run run = base_of(settings);
-  run.mutable_parallel()->set_data(data_ranks);
-  run.mutable_parallel()->set_tensor(tensor);
-  run.mutable_parallel()->set_pipeline(pipeline);
+  axes.apply(*run.mutable_parallel());
   Learned learned;
-  parallel::run_ranks(data_ranks * tensor * pipeline, [&](parallel::Group& world) {
+  parallel::run_ranks(axes.ranks(), [&](parallel::Group& world) {
     Scene scene = scene_of(settings, run, world);
     parallel::Group& data = scene.assembly->mesh().data();
     trainer::HeldOut held_out{scene.rows.valid.get(), 3};
@@ -221,7 +210,7 @@ Learned learn(const DpoRun& settings, int32_t data_ranks, int32_t tensor, int32_
 TEST(PreferenceLoss, LearnsTheSameUnderEveryLayout) {
   data::ScratchFolder folder;
   DpoRun settings = settings_of(folder.write("a.jsonl", preferences()));
-  Learned alone = learn(settings, 1, 1, 1);
+  Learned alone = learn(settings, {});
   // Nothing has moved from the reference yet: to the rounding of other rows beside the same answer.
   EXPECT_NEAR(alone.losses.front(), std::log(2.0), 1e-10);
   EXPECT_NEAR(alone.before.chosen_reward, 0, 1e-10);
@@ -229,13 +218,21 @@ TEST(PreferenceLoss, LearnsTheSameUnderEveryLayout) {
   EXPECT_LT(alone.losses.back(), alone.losses.front());
   EXPECT_GT(alone.after.chosen_reward, alone.after.rejected_reward);
   EXPECT_GT(alone.after.report.accuracy, 0.8);
-  const int32_t kLayouts[][3] = {{2, 1, 1}, {1, 2, 1}, {1, 1, 2}, {2, 1, 2}};
-  for (const auto& layout : kLayouts) {
-    Learned found = learn(settings, layout[0], layout[1], layout[2]);
+  const Axes kLayouts[] = {
+      {.data = 2},
+      {.tensor = 2},
+      {.pipeline = 2},
+      {.data = 2, .pipeline = 2},
+      {.context = 2},
+      {.context = 2, .context_kind = parallel::MeshSettings::ulysses},
+      {.tensor = 2, .pipeline = 2, .context = 2},
+  };
+  for (const Axes& layout : kLayouts) {
+    SCOPED_TRACE(layout.text());
+    Learned found = learn(settings, layout);
     ASSERT_EQ(found.losses.size(), alone.losses.size());
     // fp64: only the order of sums differs.
-    for (size_t i = 0; i < alone.losses.size(); ++i)
-      EXPECT_NEAR(found.losses[i], alone.losses[i], 1e-10) << layout[0] << layout[1] << layout[2];
+    for (size_t i = 0; i < alone.losses.size(); ++i) EXPECT_NEAR(found.losses[i], alone.losses[i], 1e-10);
     EXPECT_EQ(found.after.report.pairs, alone.after.report.pairs);
     EXPECT_EQ(found.after.report.accuracy, alone.after.report.accuracy);
     EXPECT_NEAR(found.after.chosen_reward, alone.after.chosen_reward, 1e-10);

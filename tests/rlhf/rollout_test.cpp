@@ -54,7 +54,7 @@ class Rollout : public testing::Test {
   std::vector<Episode> draw(int64_t rows, int64_t first, int64_t count) {
     settings_.set_rows(rows);
     trainer::Passes passes(*model_);
-    return draw_episodes(passes, settings_, 9, prompts_, form_, tokenizer_, {4, first, count});
+    return draw_episodes(passes, settings_, 9, prompts_, form_, tokenizer_, {4, first, count}, nullptr);
   }
 
   data::Tokenizer tokenizer_;

@@ -41,6 +41,10 @@ grep -q "going on from" "$work/log" || fail "did not go on: $(cat "$work/log")"
 
 ranks 1 dpo "$dpo" run.folder="$work/ipo" run.steps=2 dpo.loss=ipo parallel.data=1 >"$work/log" 2>&1 || fail "ipo: $(cat "$work/log")"
 
+ranks 2 dpo "$dpo" run.folder="$work/context" run.steps=2 parallel.data=1 parallel.context=2 >"$work/log" 2>&1 ||
+  fail "context ranks: $(tail -n 1 "$work/log")"
+diff <(losses "$work/whole" | head -n 1 | cut -c1-8) <(losses "$work/context" | head -n 1 | cut -c1-8) || fail "context ranks"
+
 # refused WHAT EXPECTED ARGUMENTS...: exit 2 and one message that says so.
 refused() {
   local what=$1 expected=$2
@@ -52,7 +56,6 @@ refused() {
 echo '{"prompt": "p", "responses": ["a", "b"], "ranks": [1, 1]}' >"$work/tied.jsonl"
 refused "ties alone" "tied.jsonl:1: all answers have the same rank" "dpo.train=[$work/tied.jsonl]"
 refused "a scalar head" "a policy has words to say" model.head=scalar
-refused "context ranks" "set parallel.context=1" parallel.context=2
 sed 's/start_from: [^,]*, //' "$dpo" >"$work/nowhere.yaml"
 dpo=$work/nowhere.yaml
 refused "no reference" "run.start_from" run.steps=3

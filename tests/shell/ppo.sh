@@ -83,8 +83,8 @@ ranks 1 ppo "$ppo" run.folder="$work/pinned" "${scored[@]}" run.steps=4 >"$work/
 ranks 1 ppo "$ppo" run.folder="$work/pinned" "${scored[@]}" run.steps=5 ppo.clip=0.1 >"$work/log" 2>&1 || fail "another clip"
 grep -q "changed since then: ppo.clip: 0.2 -> 0.1" "$work/log" || fail "a changed setting is not told: $(cat "$work/log")"
 
-# Two ranks draw the same answers of the first step, by data as by tensor; fp32 rounds otherwise after that.
-for axis in data tensor; do
+# Two ranks draw the same answers of the first step, by whichever axis; fp32 rounds otherwise after that.
+for axis in data tensor pipeline context; do
   ranks 2 ppo "$ppo" run.folder="$work/$axis" run.steps=2 parallel.$axis=2 >"$work/log" 2>&1 || fail "$axis: $(tail -n 3 "$work/log")"
   /usr/bin/python3 - "$work" "$axis" <<'PYTHON' || fail "two ranks by $axis"
 import json, sys

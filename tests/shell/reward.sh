@@ -34,6 +34,10 @@ ranks 2 reward "$reward" run.folder="$work/stop" run.stop_at=13 >"$work/log" 2>&
 ranks 2 reward "$reward" run.folder="$work/stop" >"$work/log" 2>&1 || fail "going on: $(tail -n 1 "$work/log")"
 [[ $(sha "$work/stop") == "$(sha "$work/whole")" ]] || fail "weights differ after going on"
 
+ranks 2 reward "$reward" run.folder="$work/context" run.steps=2 parallel.data=1 parallel.context=2 >"$work/log" 2>&1 ||
+  fail "context ranks: $(tail -n 1 "$work/log")"
+diff <(losses "$work/whole" | head -n 1 | cut -c1-8) <(losses "$work/context" | head -n 1 | cut -c1-8) || fail "context ranks"
+
 # refused WHAT EXPECTED ARGUMENTS...: exit 2 and one message that says so.
 refused() {
   local what=$1 expected=$2
@@ -47,5 +51,4 @@ refused "ties alone" "tied.jsonl:1: all answers have the same rank" "reward.trai
 : >"$work/empty.jsonl"
 refused "no preferences" "nothing to compare" "reward.train=[$work/empty.jsonl]"
 refused "samples" "a reward model writes no text" 'run.sample_prompts=[a]'
-refused "context ranks" "set parallel.context=1" parallel.context=2
 echo "reward: learns, goes on to the bit, names bad preferences"

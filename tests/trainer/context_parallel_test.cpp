@@ -231,5 +231,16 @@ TEST(ContextParallel, TenStepsInNarrowTypes) {
   }
 }
 
+TEST(ContextCut, PartsSideBySideAreJoinedToTheRow) {
+  at::Tensor row = at::arange(24).view({2, 12});
+  for (auto kind : {MeshSettings::ring, MeshSettings::ulysses}) {
+    for (int64_t ranks : {1, 2, 3}) {
+      std::vector<at::Tensor> parts;
+      for (int64_t rank = 0; rank < ranks; ++rank) parts.push_back(ContextCut{kind, rank, ranks}(row));
+      EXPECT_TRUE(at::equal((ContextCut{kind, 0, ranks}.joined(at::cat(parts, 1))), row)) << ranks;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sextant::trainer

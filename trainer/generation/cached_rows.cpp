@@ -28,11 +28,15 @@ at::Tensor pad(const std::vector<const std::vector<int32_t>*>& texts) {
 CachedRows::CachedRows(Passes& passes, int64_t rows, int64_t slots)
     : passes_(passes), rows_(rows), cache_(passes.model().make_cache(rows, slots)) {}
 
+// On a CPU a text at a time: nothing is padded, and its numbers do not depend on the other texts. A GPU wants
+// them all together.
+int64_t CachedRows::reads_for(int64_t texts) const {
+  return passes_.model().parameters().device().is_cpu() ? texts : std::min<int64_t>(texts, 1);
+}
+
 at::Tensor CachedRows::read(const std::vector<const std::vector<int32_t>*>& texts) {
   expect(static_cast<int64_t>(texts.size()) <= free(), "there is a row for each text");
-  // On a CPU a text at a time: nothing is padded, and its numbers do not depend on the other texts. A GPU
-  // wants them all together.
-  if (!passes_.model().parameters().device().is_cpu()) return read_together(texts);
+  if (reads_for(2) == 1) return read_together(texts);
   std::vector<at::Tensor> last;
   last.reserve(texts.size());
   for (const auto* text : texts) last.push_back(read_together({text}));
@@ -64,6 +68,12 @@ at::Tensor CachedRows::append(const std::vector<int32_t>& tokens) {
   Cache rows = cache_.rows(0, used());
   rows.fill = CacheFill::kSome;
   return forward(ids, positions, rows).squeeze(1);
+}
+
+void CachedRows::idle() {
+  Cache scratch = passes_.model().make_cache(1, 1);
+  at::Tensor token = at::zeros({1, 1}, at::kLong);
+  forward(token, token, scratch);
 }
 
 void CachedRows::release(int64_t row) {

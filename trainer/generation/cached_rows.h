@@ -23,11 +23,17 @@ class CachedRows {
   int64_t used() const { return static_cast<int64_t>(lengths_.size()); }
   int64_t free() const { return rows_ - used(); }
 
+  // Passes in which read() takes so many texts.
+  int64_t reads_for(int64_t texts) const;
+
   // Reads texts into the next free rows; the channels of each text's last token, [texts, C].
   at::Tensor read(const std::vector<const std::vector<int32_t>*>& texts);
 
   // One more token for each row in use, and its channels, [used, C].
   at::Tensor append(const std::vector<int32_t>& tokens);
+
+  // A pass whose results nobody reads, for those that it meets.
+  void idle();
 
   // Frees a row. The last row in use moves there.
   void release(int64_t row);

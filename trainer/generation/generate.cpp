@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "parallel/base/error.h"
 #include "trainer/generation/cached_rows.h"
@@ -69,21 +70,28 @@ class Decoding {
         completions_(prompts.size()) {}
 
   std::vector<Completion> operator()() {
-    while (rows_.used() > 0 || waiting_ < prompts_.size()) step();
+    while (step()) {
+    }
     return std::move(completions_);
   }
 
  private:
   // A token more for every row: those that go on read their newest one, free rows the prompts that wait.
-  void step() {
+  // False: there was nothing to do, here and on all ranks that go in step.
+  bool step() {
     double begin = seconds_now();
-    size_t going_on = prompt_of_.size();
     std::vector<at::Tensor> hidden;
-    if (going_on > 0) hidden.push_back(rows_.append(newest()));
-    double read = seconds_now();
+    size_t going_on = prompt_of_.size();
     auto next = next_prompts();
+    Turn turn = most_of_all({going_on > 0 ? 1 : 0, rows_.reads_for(std::ssize(next))});
+    if (turn.appends + turn.reads == 0) return false;
+    if (going_on > 0) hidden.push_back(rows_.append(newest(going_on)));
+    if (going_on == 0 && turn.appends > 0) rows_.idle();
+    double read = seconds_now();
     if (!next.empty()) hidden.push_back(rows_.read(next));
+    for (int64_t i = rows_.reads_for(std::ssize(next)); i < turn.reads; ++i) rows_.idle();
     double choose = seconds_now();
+    if (hidden.empty()) return true;
     choose_tokens(passes_.logits(at::cat(hidden)));
     release_ended();
     speed_.steps += going_on > 0 ? 1 : 0;
@@ -91,11 +99,25 @@ class Decoding {
     speed_.prompt_seconds += choose - read;
     speed_.decode_seconds += read - begin;
     (going_on > 0 ? speed_.decode_seconds : speed_.prompt_seconds) += seconds_now() - choose;
+    return true;
   }
 
-  std::vector<int32_t> newest() const {
+  // Passes of one step.
+  struct Turn {
+    int64_t appends = 0, reads = 0;
+  };
+
+  Turn most_of_all(Turn mine) const {
+    if (settings_.in_step == nullptr) return mine;
+    auto most = parallel::reduce_numbers(*settings_.in_step,
+                                         {static_cast<double>(mine.appends), static_cast<double>(mine.reads)},
+                                         parallel::Reduce::kMax);
+    return {std::llround(most[0]), std::llround(most[1])};
+  }
+
+  std::vector<int32_t> newest(size_t rows) const {
     std::vector<int32_t> tokens;
-    for (size_t prompt : prompt_of_) tokens.push_back(completions_[prompt].ids.back());
+    for (size_t row = 0; row < rows; ++row) tokens.push_back(completions_[prompt_of_[row]].ids.back());
     return tokens;
   }
 
@@ -147,11 +169,11 @@ class Decoding {
            static_cast<int64_t>(prompts_[prompt].size()) + made >= slots_;
   }
 
-  // Ranks that share experts have all of their tokens in one product, whose rows may round differently: the
-  // first rank's choice holds for all, so that they go on together.
+  // Ranks that share experts and continue the same prompts have all of their tokens in one product, whose
+  // rows may round differently: the first rank's choice holds for all, so that they go on together.
   std::vector<int64_t> agreed(const std::vector<int64_t>& chosen) const {
     parallel::Group* expert = passes_.model().part().expert;
-    if (expert == nullptr) return chosen;
+    if (expert == nullptr || settings_.in_step != nullptr) return chosen;
     at::Tensor ids = at::tensor(chosen, at::kLong);
     expert->broadcast(ids, Rank(0));
     return {ids.data_ptr<int64_t>(), ids.data_ptr<int64_t>() + ids.numel()};
@@ -209,7 +231,7 @@ std::vector<Completion> generate(Passes& passes, const std::vector<std::vector<i
   *speed = GenerationSpeed();
   expect(settings.tokens > 0 && settings.rows > 0, "a prompt has a row and gets a token");
   expect(settings.numbers.empty() || settings.numbers.size() == prompts.size(), "each prompt has a number");
-  if (prompts.empty()) return {};
+  if (prompts.empty() && settings.in_step == nullptr) return {};
   check_prompts(passes.model(), prompts);
   for (const auto& prompt : prompts) speed->prompt_tokens += static_cast<int64_t>(prompt.size());
   return Decoding(passes, prompts, settings, on_token, *speed)();

@@ -23,6 +23,9 @@ struct GenerationSettings {
   uint64_t seed = 0;                 // draw j of prompt i is a function of (seed, i, j)
   std::vector<uint64_t> numbers;     // what each prompt is called in draws; empty: its place, from 0
   std::vector<int32_t> stop_tokens;  // each ends a completion
+  // Ranks whose passes meet, since they share out weights or experts, and that continue other prompts each:
+  // all of them make as many passes. Null: this rank's prompts are those of all that it meets.
+  parallel::Group* in_step = nullptr;
   // Asked after each token that is no stop token: true ends the completion, too. Equal on all ranks.
   std::function<bool(const std::vector<int32_t>& ids)> stop_when;
 };
