@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 #include "data/permutation.h"
 #include "parallel/agreement.h"
@@ -12,6 +13,7 @@
 #include "rlhf/answer_advantages.h"
 #include "rlhf/episode_exchange.h"
 #include "rlhf/episode_rows.h"
+#include "rlhf/length_watch.h"
 #include "rlhf/model_scores.h"
 #include "rlhf/policy_counters.h"
 #include "rlhf/ppo_losses.h"
@@ -339,11 +341,21 @@ class PolicyLoop {
     metrics.extra.emplace_back("seconds_comparison", phases_.comparison);
     metrics.extra.emplace_back("seconds_updates", phases_.updates);
     run_.log->progress(metrics);
+    watch_lengths(metrics.extra);
     if (!due) return;
     run_.log->record(metrics);
     auto shown = std::min<int64_t>(settings_.logged_episodes(), static_cast<int64_t>(episodes.size()));
     for (int64_t i = 0; i < shown; ++i)
       run_.episodes_log->append(episode_line(step_.value(), episodes[static_cast<size_t>(i)]));
+  }
+
+  void watch_lengths(const trainer::Scalars& scalars) {
+    auto number = [&](std::string_view name) {
+      auto found =
+          std::find_if(scalars.begin(), scalars.end(), [&](const auto& one) { return one.first == name; });
+      return found->second;
+    };
+    if (auto line = lengths_.observe(number("length_correlation"), number("response_length"))) tell(*line);
   }
 
   void save(bool end, bool stop) {
@@ -367,6 +379,7 @@ class PolicyLoop {
   Step step_, last_;
   trainer::Breakdown breakdown_;
   Phases phases_;
+  LengthWatch lengths_;
   double reference_loss_ = 0;  // on held-out rows, where the run has them
 };
 
