@@ -52,7 +52,9 @@ for name, right in (("before", 0.25), ("after", 0.5)):
     bins = [{"low": i / 4, "high": i / 4 + 0.25, "n": 10.0 + i, "confidence": i / 4 + 0.1, "accuracy": right} for i in range(4)]
     json.dump([{"task": "capitals</script>", "metric": "acc", "value": right, "stderr": 0.05, "n": 46, "low": right - 0.1, "high": right + 0.1},
                {"task": "capitals</script>", "metric": "ece", "value": 0.2, "stderr": None, "n": 46, "bins": bins},
-               {"task": "capitals</script>", "group": "europe", "metric": "acc", "value": 1, "stderr": 0, "n": 3}],
+               {"task": "capitals</script>", "group": "europe", "metric": "acc", "value": 1, "stderr": 0, "n": 3},
+               {"task": "law", "metric": "points", "group": "essays", "value": 80 * right, "stderr": 4, "n": 9, "out_of": 80},
+               {"task": "law", "metric": "total", "value": None, "stderr": None, "n": 9, "out_of": 100}],
               open(f"{work}/{name}/results.json", "w"))
 share = lambda value: {"share": value, "low": value / 2, "high": value * 1.5, "answers": 40, "subjects": 5}
 json.dump({"models": [{"name": name, "checkpoint": "c", "measures": {"over-refusal": share(value)}, "perplexity": 40.0}
@@ -97,7 +99,8 @@ assert "no settings" in three["notes"][0] and three["stage"] == "" and ppo["stag
 assert any("</script>" in sample["prompt"] for sample in two["samples"])
 table = open(work + "/table").read()
 assert re.search(r"^loss +%s" % re.escape("%.5g" % lines[-1]["loss"]), table, re.M), table
-assert re.search(r"capitals.* acc +0.5000 .*46$", table, re.M) and "2 of 100 items" in table and "over-refusal" in table, table
+assert re.search(r"capitals.* acc +0.5000 .*46$", table, re.M) and re.search(r"^  essays +40.00 +80.00", table, re.M)
+assert "2 of 100 items" in table and "over-refusal" in table, table
 PYTHON
 /usr/bin/python3 "$source_root/tests/harness/browser.py" "$work/page.html" "$work" 24 || fail "browser"
 [[ -s $work/light.png && -s $work/dark.png && -s $work/phone.png && -s $work/paper.pdf ]] || fail "no pictures"
@@ -120,8 +123,11 @@ refused "this is no run" "$work/one/checkpoints"
 refused "given twice" "$work/one" "$work/one/"
 mkdir "$work/empty" && : >"$work/empty/metrics.jsonl"
 refused "the run has not begun" "$work/empty"
-echo '[{"task": 3}]' >"$work/before/results.json"
-refused "it is not what \`sextant eval\` writes" "$work/before"
+for damaged in '[{"task": 3}]' '[{"task": "t", "metric": "ece", "value": 1, "n": 1}]' \
+  '[{"task": "t", "metric": "points", "value": 1, "stderr": 1, "n": 1, "out_of": 2}]'; do
+  echo "$damaged" >"$work/before/results.json"
+  refused "it is not what \`sextant eval\` writes" "$work/before"
+done
 echo '{' >"$work/safety/safety.json"
 refused "it is not what \`sextant safety\` writes" "$work/safety"
 refused "it is not what \`sextant data contamination --output\` writes" "$work/points.csv"

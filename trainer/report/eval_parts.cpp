@@ -22,15 +22,24 @@ ordered_json bin_of(const ordered_json& bin) {
           {"accuracy", bin.at("accuracy").get<double>()}};
 }
 
+// Points of an exam's section, its group, or of all of it.
+void add_exam(const ordered_json& result, ordered_json& one) {
+  one["out_of"] = result["out_of"].get<double>();
+  for (const char* key : {"value", "stderr"}) one[key] = one.at(key);
+  if (one["metric"] != "total") one["group"] = one.at("group");
+}
+
 ordered_json result_of(const ordered_json& result) {
   ordered_json one{{"task", result.at("task").get<std::string>()}};
   if (result.contains("group")) one["group"] = result["group"].get<std::string>();
   one["metric"] = result.at("metric").get<std::string>();
   for (const char* key : {"value", "stderr", "low", "high"}) copy_number(result, key, one);
   one["n"] = result.at("n").get<int64_t>();
-  if (!result.contains("bins")) return one;
+  if (result.contains("out_of")) add_exam(result, one);
+  bool binned = one["metric"] == "ece" && !one.contains("group");
+  if (!binned && !result.contains("bins")) return one;
   one["bins"] = ordered_json::array();
-  for (const ordered_json& bin : result["bins"]) one["bins"].push_back(bin_of(bin));
+  for (const ordered_json& bin : result.at("bins")) one["bins"].push_back(bin_of(bin));
   return one;
 }
 

@@ -6,7 +6,8 @@
 namespace sextant::trainer {
 
 // results.json of an evaluation (docs/evals.md) as the report's page shows it: {"results": [...]}, each with
-// "task", "metric", "n" and where they are there "group", "value", "stderr", "low", "high", "bins". Throws
+// "task", "metric", "n" and where they are there "group", "value", "stderr", "low", "high", "bins",
+// "out_of". Throws
 // Error(kInput) where the file is something else.
 nlohmann::ordered_json eval_part(const std::filesystem::path& folder);
 

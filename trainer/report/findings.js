@@ -8,12 +8,13 @@ function drawBar(parent, one, from, to, colour) {
     for (const [name, value] of Object.entries(values)) made.setAttribute(name, value);
     return made;
   };
+  const known = (value) => typeof value === 'number' && !Number.isNaN(value);
   const at = (value) => 4 + 152 * (to > from ? (value - from) / (to - from) : 0.5);
   const bar = make('svg', { width: 160, height: 14, role: 'img' });
   bar.append(make('rect', { x: 4, y: 6.5, width: 152, height: 1, fill: 'rgba(128, 128, 128, 0.4)' }));
-  if (typeof one.low === 'number' && typeof one.high === 'number')
+  if (known(one.low) && known(one.high))
     bar.append(make('rect', { x: at(one.low), y: 4, width: Math.max(1, at(one.high) - at(one.low)), height: 6, rx: 2, fill: colour, opacity: 0.45 }));
-  if (typeof one.value === 'number') bar.append(make('circle', { cx: at(one.value), cy: 7, r: 4, fill: colour }));
+  if (known(one.value)) bar.append(make('circle', { cx: at(one.value), cy: 7, r: 4, fill: colour }));
   parent.append(bar);
 }
 
@@ -21,9 +22,9 @@ function drawBar(parent, one, from, to, colour) {
 function drawIntervals(parent, heads, groups) {
   const rows = groups.flat();
   const lines = drawTable(parent, [...heads, 'Value', '95 % interval', ''], rows.map((row) => [...row.cells, number(row.value, row.format || 'plain'),
-    { text: typeof row.low === 'number' ? [row.low, row.high].map(kFormats[row.format || 'plain']).join(' to ') : '-' }, '']));
+    { text: typeof row.low === 'number' && !Number.isNaN(row.low) ? [row.low, row.high].map(kFormats[row.format || 'plain']).join(' to ') : '-' }, '']));
   for (const group of groups) {
-    const ends = group.flatMap((row) => [row.value, row.low, row.high]).filter((value) => typeof value === 'number');
+    const ends = group.flatMap((row) => [row.value, row.low, row.high]).filter((value) => typeof value === 'number' && !Number.isNaN(value));
     const share = ends.every((value) => value >= 0 && value <= 1);
     const [from, to] = share ? [0, 1] : [Math.min(...ends), Math.max(...ends)];
     for (const row of group) drawBar(lines[rows.indexOf(row)].lastChild, row, from, to, row.colour);
@@ -35,6 +36,7 @@ function byMeasure(evals) {
   const measures = new Map();
   for (const one of evals) {
     for (const result of one.results) {
+      if (result.out_of) continue;
       const key = JSON.stringify([result.task, result.group || '', result.metric]);
       if (!measures.has(key)) measures.set(key, []);
       measures.get(key).push({ ...result, colour: one.colour,
@@ -42,6 +44,23 @@ function byMeasure(evals) {
     }
   }
   return [...measures.values()];
+}
+
+// Points of exams, section by section; bars show their share, two standard errors to each side.
+function drawExams(parent, evals) {
+  const sections = new Map();
+  for (const one of evals) {
+    for (const result of one.results.filter((some) => some.out_of)) {
+      const key = JSON.stringify([result.task, result.group || '']), points = result.value ?? NaN;
+      if (!sections.has(key)) sections.set(key, []);
+      sections.get(key).push({ cells: [result.task, result.group || 'all', one.name, number(result.value, 'plain'), number(result.out_of, 'plain')],
+        value: points / result.out_of, low: (points - 2 * result.stderr) / result.out_of, high: (points + 2 * result.stderr) / result.out_of,
+        format: 'share', colour: one.colour });
+    }
+  }
+  if (sections.size === 0) return;
+  element(parent, 'h3', { textContent: 'Exams' });
+  drawIntervals(parent, ['Exam', 'Section', 'Of', 'Points', 'Out of'], [...sections.values()]);
 }
 
 // Confidence against accuracy; a point's size tells how many items it stands for.
@@ -76,6 +95,7 @@ function drawEvals(evals) {
     for (const row of grouped.flat()) row.cells[0] += ', ' + row.group;
     drawIntervals(details, heads, grouped);
   }
+  drawExams(place, evals);
   const tasks = new Set(evals.flatMap((one) => one.results.filter((result) => result.bins).map((result) => result.task)));
   const grid = element(place, 'div', { className: 'grid' });
   for (const task of tasks) drawReliability(grid, task, evals);

@@ -47,7 +47,7 @@ function drawTable(parent, heads, rows) {
     return line;
   });
 }
-const number = (value, format) => ({ text: typeof value === 'number' ? kFormats[format](value) : '-' });
+const number = (value, format) => ({ text: typeof value === 'number' && !Number.isNaN(value) ? kFormats[format](value) : '-' });
 
 // Names that some of the runs have, but not those of `known` and not where the time went.
 function otherNames(runs, known) {
