@@ -31,4 +31,15 @@ struct Axes {
   }
 };
 
+// What models that learn from comparisons are tried on.
+inline constexpr Axes kLayoutsOfComparisons[] = {
+    {.data = 2},
+    {.tensor = 2},
+    {.pipeline = 2},
+    {.data = 2, .pipeline = 2},
+    {.context = 2},
+    {.context = 2, .context_kind = parallel::MeshSettings::ulysses},
+    {.tensor = 2, .pipeline = 2, .context = 2},
+};
+
 }  // namespace sextant::rlhf

@@ -153,16 +153,7 @@ TEST(RewardModel, LearnsTheSameUnderEveryLayout) {
   EXPECT_GT(alone.report.pairs, 0);
   EXPECT_NEAR(alone.mean_after, 0, 1e-12);
   EXPECT_NE(alone.mean_before, 0);
-  const Axes kLayouts[] = {
-      {.data = 2},
-      {.tensor = 2},
-      {.pipeline = 2},
-      {.data = 2, .pipeline = 2},
-      {.context = 2},
-      {.context = 2, .context_kind = parallel::MeshSettings::ulysses},
-      {.tensor = 2, .pipeline = 2, .context = 2},
-  };
-  for (const Axes& layout : kLayouts) {
+  for (const Axes& layout : kLayoutsOfComparisons) {
     SCOPED_TRACE(layout.text());
     Learned found = learn(settings, layout);
     ASSERT_EQ(found.losses.size(), alone.losses.size());

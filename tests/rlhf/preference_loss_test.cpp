@@ -218,16 +218,7 @@ TEST(PreferenceLoss, LearnsTheSameUnderEveryLayout) {
   EXPECT_LT(alone.losses.back(), alone.losses.front());
   EXPECT_GT(alone.after.chosen_reward, alone.after.rejected_reward);
   EXPECT_GT(alone.after.report.accuracy, 0.8);
-  const Axes kLayouts[] = {
-      {.data = 2},
-      {.tensor = 2},
-      {.pipeline = 2},
-      {.data = 2, .pipeline = 2},
-      {.context = 2},
-      {.context = 2, .context_kind = parallel::MeshSettings::ulysses},
-      {.tensor = 2, .pipeline = 2, .context = 2},
-  };
-  for (const Axes& layout : kLayouts) {
+  for (const Axes& layout : kLayoutsOfComparisons) {
     SCOPED_TRACE(layout.text());
     Learned found = learn(settings, layout);
     ASSERT_EQ(found.losses.size(), alone.losses.size());
