@@ -7,6 +7,7 @@
 #include <set>
 
 #include "parallel/base/error.h"
+#include "trainer/evaluation/statistics.h"
 
 namespace sextant::rlhf {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "trainer/evaluation/statistics.h"
+#include "trainer/interval.h"
 
 namespace sextant::rlhf {
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "parallel/base/error.h"
 #include "parallel/base/seed.h"
@@ -26,14 +27,6 @@ double squares(const std::vector<double>& values, double centre) {
 }
 
 // Linear between the two nearest of sorted values.
-double quantile(const std::vector<double>& sorted, double share) {
-  double place = share * static_cast<double>(sorted.size() - 1);
-  auto below = static_cast<size_t>(place);
-  if (below + 1 >= sorted.size()) return sorted.back();
-  double part = place - static_cast<double>(below);
-  return sorted[below] + part * (sorted[below + 1] - sorted[below]);
-}
-
 double correlation_of(const std::vector<double>& a, const std::vector<double>& b) {
   double mean_a = mean(a), mean_b = mean(b), product = 0;
   for (size_t i = 0; i < a.size(); ++i) product += (a[i] - mean_a) * (b[i] - mean_b);
@@ -85,8 +78,7 @@ Interval bootstrap_interval(int64_t n, int64_t resamples, uint64_t seed, std::st
     found.push_back(statistic(items));
   }
   if (found.empty()) return {kUnknown, kUnknown};
-  std::sort(found.begin(), found.end());
-  return {quantile(found, 0.025), quantile(found, 0.975)};
+  return middle_95(std::move(found));
 }
 
 double pass_at(int64_t k, int64_t samples, int64_t right) {

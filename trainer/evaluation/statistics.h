@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "trainer/interval.h"
+
 namespace sextant::trainer {
 
 // A number measured on n items.
@@ -27,13 +29,8 @@ Estimate mean_of_clusters(const std::vector<double>& values, const std::vector<s
 // (Cochran 1977, "Sampling Techniques", 2.11): of the residuals value - ratio weight, as mean_of's.
 Estimate ratio_of(const std::vector<double>& values, const std::vector<double>& weights);
 
-struct Interval {
-  double low = 0, high = 0;
-};
-
 // Percentile interval at 95 % of `statistic` over resamples of n items with replacement (Efron 1979), drawn
-// by (seed, purpose) alone. The statistic is told which items a resample has. Ends are interpolated as
-// numpy's quantile.
+// by (seed, purpose) alone. The statistic is told which items a resample has.
 Interval bootstrap_interval(int64_t n, int64_t resamples, uint64_t seed, std::string_view purpose,
                             const std::function<double(const std::vector<int64_t>& items)>& statistic);
 

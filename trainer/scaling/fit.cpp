@@ -148,16 +148,4 @@ std::vector<Parameters> bootstrap(const PowerLaw& law, const LogPoints& points, 
   return fits;
 }
 
-Interval middle_95(std::vector<double> values) {
-  expect(!values.empty(), "an interval wants values");
-  std::sort(values.begin(), values.end());
-  auto quantile = [&](double share) {
-    double place = share * static_cast<double>(values.size() - 1);
-    size_t below = static_cast<size_t>(place);
-    size_t above = std::min(below + 1, values.size() - 1);
-    return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
-  };
-  return {quantile(0.025), quantile(0.975)};
-}
-
 }  // namespace sextant::trainer

@@ -34,11 +34,4 @@ Minimum fit(const PowerLaw& law, const LogPoints& points, const std::vector<Para
 std::vector<Parameters> bootstrap(const PowerLaw& law, const LogPoints& points, const Parameters& best,
                                   size_t draws, uint64_t seed, int threads);
 
-struct Interval {
-  double low = 0, high = 0;
-};
-
-// The middle 95 % of values: quantiles 0.025 and 0.975, between neighbours by straight lines. Not empty.
-Interval middle_95(std::vector<double> values);
-
 }  // namespace sextant::trainer

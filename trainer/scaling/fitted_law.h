@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "trainer/interval.h"
 #include "trainer/scaling/fit.h"
 #include "trainer/scaling/points.h"
 

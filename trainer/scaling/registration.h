@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "trainer/interval.h"
 #include "trainer/scaling/fitted_law.h"
 #include "trainer/scaling/ladder.h"
 

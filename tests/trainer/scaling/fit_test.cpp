@@ -8,9 +8,10 @@
 #include <set>
 
 #include "tests/harness/golden.h"
+#include "trainer/interval.h"
 #include "trainer/scaling/points.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::fit_test {
 namespace {
 
 LogPoints golden_points(const golden::Json& entry) {
@@ -119,14 +120,5 @@ TEST(Bootstrap, WidensWithTheNoise) {
   EXPECT_NEAR(width(3) / width(1), 3, 1);
 }
 
-TEST(Middle95, LiesBetweenQuantiles) {
-  std::vector<double> values;
-  for (int i = 100; i >= 0; --i) values.push_back(i);
-  Interval interval = middle_95(values);
-  EXPECT_NEAR(interval.low, 2.5, 1e-12);
-  EXPECT_NEAR(interval.high, 97.5, 1e-12);
-  EXPECT_EQ(middle_95({4}).low, 4);
-}
-
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::fit_test
