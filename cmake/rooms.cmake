@@ -98,9 +98,9 @@ function(room name)
   if(messages)
     room_messages(${target} ${messages})
   endif()
+  # What every source pays for its headers, and for the templates that these leave to be instantiated, a batch pays once.
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${SEXTANT_UNITY} UNITY_BUILD_BATCH_SIZE 16)
   if(ROOM_PRECOMPILED)
-    # The header's templates are instantiated anew in each translation unit: fewer of them, less of that.
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ${SEXTANT_UNITY} UNITY_BUILD_BATCH_SIZE 8)
     target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
     if(NOT TARGET sextant_precompiled)
       if(NOT EXISTS "${CMAKE_BINARY_DIR}/precompiled.cpp")

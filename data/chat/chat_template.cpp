@@ -11,10 +11,10 @@ namespace {
 using Form = ChatSettings::Template;
 
 std::string_view trimmed_content(std::string_view text) {
-  constexpr std::string_view kWhiteSpace = " \t\r\n\v\f";
-  size_t begin = text.find_first_not_of(kWhiteSpace);
+  constexpr std::string_view kAround = " \t\r\n\v\f";
+  size_t begin = text.find_first_not_of(kAround);
   if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kWhiteSpace) - begin + 1);
+  return text.substr(begin, text.find_last_not_of(kAround) - begin + 1);
 }
 
 Form form_for(const Tokenizer& tokenizer) {

@@ -16,7 +16,7 @@ namespace {
 constexpr char kHole = '\x01';
 constexpr size_t kMostBytes = size_t{1} << 20;
 
-constexpr std::string_view kWhiteSpace = " \t\r\n";
+constexpr std::string_view kJinjaSpace = " \t\r\n";
 
 // Brings a template to a form in which those that do the same, as Hugging Face runs them (trim_blocks and
 // lstrip_blocks on), mostly have the same text: white space inside of tags is gone, and outside where Jinja
@@ -50,7 +50,7 @@ class Canonical {
     size_t end = std::min(jinja_.find("{%", at_), jinja_.find("{{", at_));
     std::string text(jinja_.substr(at_, end == std::string_view::npos ? end : end - at_));
     at_ = end == std::string_view::npos ? jinja_.size() : end;
-    if (trims_before_) text.erase(0, text.find_first_not_of(kWhiteSpace));
+    if (trims_before_) text.erase(0, text.find_first_not_of(kJinjaSpace));
     bool line_begins = block_before_ && (at_ == 0 || out_.empty() || text.starts_with('\n'));
     if (block_before_ && text.starts_with('\n')) text.erase(0, 1);
     size_t last = text.find_last_not_of(" \t");
@@ -58,7 +58,7 @@ class Canonical {
     std::string_view tag = jinja_.substr(at_);
     if (tag.starts_with("{%") && indents) text.resize(last == std::string::npos ? 0 : last + 1);
     if (tag.starts_with("{%-") || tag.starts_with("{{-")) {
-      last = text.find_last_not_of(kWhiteSpace);
+      last = text.find_last_not_of(kJinjaSpace);
       text.resize(last == std::string::npos ? 0 : last + 1);
     }
     out_ += text;
@@ -76,7 +76,7 @@ class Canonical {
       std::string_view rest = jinja_.substr(at_ + 1);
       if (quote == 0 && c == close && rest.starts_with('}')) break;
       if (quote == 0 && c == '-' && rest.size() > 1 && rest[0] == close && rest[1] == '}') continue;
-      if (quote == 0 && kWhiteSpace.find(c) != std::string_view::npos) continue;
+      if (quote == 0 && kJinjaSpace.find(c) != std::string_view::npos) continue;
       if (c == '\'' || c == '"') {
         if (quote == 0 || quote == c) quote = quote == 0 ? c : '\0';
         c = '\'';
@@ -94,12 +94,12 @@ std::string canonical(std::string_view jinja) {
   return Canonical(jinja)();
 }
 
-struct Form {
+struct KnownForm {
   std::string text;  // canonical
   ChatSettings::Template form;
 };
 
-std::vector<Form> known_forms() {
+std::vector<KnownForm> known_forms() {
   const std::string loop = "{% for message in messages %}";
   const std::string system = fmt::format(
       "{{% if loop.first and messages[0]['role'] != 'system' %}}{{{{ '<|im_start|>system\\n{}<|im_end|>\\n' "

@@ -7,7 +7,7 @@
 namespace sextant::data {
 namespace {
 
-constexpr int64_t kMostAnswers = int64_t{1} << 24;  // whose indices fp32 can tell apart
+constexpr int64_t kMostToCompare = int64_t{1} << 24;  // whose indices fp32 can tell apart
 
 int32_t ids_together(const std::vector<RankedAnswer>& answers) {
   size_t sum = 0;
@@ -23,7 +23,7 @@ AnswerNumbers::AnswerNumbers(const ComparisonSet& set) {
     first_.push_back(count);
     count += static_cast<int64_t>(set.answers(i).size());
   }
-  require(count < kMostAnswers, "more than 16 million answers to compare; train on fewer at a time");
+  require(count < kMostToCompare, "more than 16 million answers to compare; train on fewer at a time");
   numbers_.resize(static_cast<size_t>(count));
 }
 

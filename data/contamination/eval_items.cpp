@@ -14,7 +14,7 @@ namespace {
 
 using EvalJson = nlohmann::ordered_json;  // texts in the order of the file
 
-constexpr uint64_t kLongestLine = uint64_t{16} << 20;
+constexpr uint64_t kLongestItem = uint64_t{16} << 20;
 
 void append_texts(const EvalJson& value, std::string& text) {
   if (value.is_structured()) {
@@ -64,7 +64,7 @@ std::vector<EvalItem> read_eval_items(const std::vector<std::filesystem::path>& 
                                       const std::vector<std::string>& fields) {
   std::vector<EvalItem> items;
   for (size_t file = 0; file < files.size(); ++file) {
-    LineReader lines(files[file], kLongestLine);
+    LineReader lines(files[file], kLongestItem);
     int64_t index = 0;
     for (std::string_view line; lines.next(line);) {
       if (!has_text(line)) continue;

@@ -15,7 +15,7 @@ namespace {
 
 using SampleJson = nlohmann::ordered_json;
 
-constexpr uint64_t kLongestLine = uint64_t{64} << 20;
+constexpr uint64_t kLongestSample = uint64_t{64} << 20;
 
 struct Grades {
   double sum = 0;
@@ -80,7 +80,7 @@ ContaminationScores read_scores(const std::filesystem::path& samples, const std:
                                 const std::string& metric, const std::vector<bool>& contaminated) {
   std::map<size_t, Grades> grades;
   std::string named;
-  LineReader lines(samples, kLongestLine);
+  LineReader lines(samples, kLongestSample);
   for (std::string_view line; lines.next(line);) {
     if (!has_text(line)) continue;
     try {

@@ -15,7 +15,7 @@ namespace {
 // Below this a scan for the lowest rank beats a queue.
 constexpr size_t kShortPiece = 100;
 
-constexpr int32_t kEnd = -1;
+constexpr int32_t kNoPiece = -1;
 
 // Ordered by rank, then from left to right.
 uint64_t queue_entry(uint64_t merge, int32_t place) {
@@ -185,13 +185,13 @@ void Bpe::merge_long(Workspace& work) const {
   auto later = std::greater<uint64_t>();
   for (int32_t i = 0; i < count; ++i) {
     work.previous[at(i)] = i - 1;
-    work.next[at(i)] = i + 1 < count ? i + 1 : kEnd;
+    work.next[at(i)] = i + 1 < count ? i + 1 : kNoPiece;
     if (work.merges[at(i)] != kNoMerge) work.queue.push_back(queue_entry(work.merges[at(i)], i));
   }
   std::make_heap(work.queue.begin(), work.queue.end(), later);
   auto rank_again = [&](int32_t place) {
     int32_t right = work.next[at(place)];
-    Ranked merge = right == kEnd ? kNoMerge : merge_of(ids[at(place)], ids[at(right)]);
+    Ranked merge = right == kNoPiece ? kNoMerge : merge_of(ids[at(place)], ids[at(right)]);
     work.merges[at(place)] = merge;
     if (merge == kNoMerge) return;
     work.queue.push_back(queue_entry(merge, place));
@@ -208,12 +208,12 @@ void Bpe::merge_long(Workspace& work) const {
     ids[at(place)] = result_of(merge);
     work.merges[at(right)] = kNoMerge;
     work.next[at(place)] = beyond;
-    if (beyond != kEnd) work.previous[at(beyond)] = place;
+    if (beyond != kNoPiece) work.previous[at(beyond)] = place;
     rank_again(place);
-    if (int32_t left = work.previous[at(place)]; left != kEnd) rank_again(left);
+    if (int32_t left = work.previous[at(place)]; left != kNoPiece) rank_again(left);
   }
   size_t kept = 0;
-  for (int32_t i = 0; i != kEnd; i = work.next[at(i)]) ids[kept++] = ids[at(i)];
+  for (int32_t i = 0; i != kNoPiece; i = work.next[at(i)]) ids[kept++] = ids[at(i)];
   ids.resize(kept);
 }
 

@@ -12,7 +12,7 @@
 #include "data/lines.h"
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::documents_test {
 namespace {
 
 std::vector<std::string> read_all(const std::filesystem::path& file, const DocumentSettings& settings = {}) {
@@ -295,4 +295,4 @@ TEST(Documents, PipesAreRead) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::documents_test

@@ -15,7 +15,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::data {
+namespace sextant::data::durable_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -220,4 +220,4 @@ TEST_F(DurableFileTest, AFullDiskLeavesTheOldFile) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::durable_file_test

@@ -12,7 +12,7 @@
 #include "tests/data/scratch_folder.h"
 #include "tests/data/shard_bytes.h"
 
-namespace sextant::data {
+namespace sextant::data::loader_test {
 namespace {
 
 // A shard whose ids count up from `first`, so that a row says where it comes from.
@@ -313,4 +313,4 @@ TEST(Loader, NamesADamagedShard) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::loader_test

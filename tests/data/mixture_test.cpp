@@ -7,7 +7,7 @@
 
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::mixture_test {
 namespace {
 
 Mixture mixture(const std::vector<double>& weights, Order order = Order::kShuffled, uint64_t seed = 1) {
@@ -88,4 +88,4 @@ TEST(Mixture, RefusesWeightsThatSayNothing) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::mixture_test

@@ -11,7 +11,7 @@
 #include "parallel/base/seed.h"
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::packing_test {
 namespace {
 
 constexpr int64_t kAnyVocabulary = 1 << 30;
@@ -255,4 +255,4 @@ TEST(HeldOut, OneDocumentCanNotBeSplit) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::packing_test

@@ -7,7 +7,7 @@
 #include <set>
 #include <vector>
 
-namespace sextant::data {
+namespace sextant::data::permutation_test {
 namespace {
 
 std::vector<int64_t> shuffled(int64_t size, uint64_t seed, uint64_t number = 0) {
@@ -94,4 +94,4 @@ TEST(Permutation, SeparatesNeighbours) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::permutation_test

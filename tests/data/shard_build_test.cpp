@@ -10,7 +10,7 @@
 #include "tests/data/byte_tokenizer.h"
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::shard_build_test {
 namespace {
 
 BuildProgress build(const std::vector<std::filesystem::path>& files, const BuildSettings& settings) {
@@ -190,4 +190,4 @@ TEST(ShardSummary, CountsDocuments) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::shard_build_test

@@ -4,7 +4,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::data {
+namespace sextant::data::text_pattern_test {
 namespace {
 
 TEST(TextPattern, FindsAndReplaces) {
@@ -42,4 +42,4 @@ TEST(TextPattern, SaysWhatItCanNotDo) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::text_pattern_test

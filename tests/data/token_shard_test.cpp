@@ -9,7 +9,7 @@
 #include "tests/data/scratch_folder.h"
 #include "tests/data/shard_bytes.h"
 
-namespace sextant::data {
+namespace sextant::data::token_shard_test {
 namespace {
 
 std::vector<int64_t> all_ids(const TokenShard& shard) {
@@ -356,4 +356,4 @@ TEST(TokenShardWriter, SaysWhenTheFolderIsMissing) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::token_shard_test

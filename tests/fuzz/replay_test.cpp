@@ -13,7 +13,7 @@
 
 // The stored corpus, and seeded changes of it, through every parser: no crash, no exception but Error, no
 // outsized allocation. libFuzzer (tests/fuzz/run.sh) finds new inputs; what it found stays here.
-namespace sextant::fuzz {
+namespace sextant::fuzz::replay_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -156,4 +156,4 @@ TEST(AllocationMeter, SeesManySmallAllocations) {
 }
 
 }  // namespace
-}  // namespace sextant::fuzz
+}  // namespace sextant::fuzz::replay_test

@@ -4,7 +4,7 @@
 
 #include "tests/harness/golden.h"
 
-namespace sextant::golden {
+namespace sextant::golden::golden_test {
 namespace {
 
 const std::vector<std::string> kModelFiles = {"llama.json",
@@ -69,4 +69,4 @@ TEST(Golden, PartsAgreeWithTotals) {
 }
 
 }  // namespace
-}  // namespace sextant::golden
+}  // namespace sextant::golden::golden_test

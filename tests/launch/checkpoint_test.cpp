@@ -13,7 +13,7 @@
 #include "tests/harness/checkout.h"
 #include "tests/trainer/checkpoint/state.h"
 
-namespace sextant::launch {
+namespace sextant::launch::checkpoint_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -133,4 +133,4 @@ TEST_F(CheckpointCommand, PlacesWithoutACheckpointAreBadInput) {
 }
 
 }  // namespace
-}  // namespace sextant::launch
+}  // namespace sextant::launch::checkpoint_test

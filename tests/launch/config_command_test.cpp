@@ -13,7 +13,7 @@
 
 #include "tests/harness/checkout.h"
 
-namespace sextant::launch {
+namespace sextant::launch::config_command_test {
 namespace {
 
 struct Outcome {
@@ -100,4 +100,4 @@ TEST_F(ConfigCommand, HelpHasAnExample) {
 }
 
 }  // namespace
-}  // namespace sextant::launch
+}  // namespace sextant::launch::config_command_test

@@ -11,7 +11,7 @@
 #include "tests/parallel/group_verbs.h"
 
 // The verb checks with tensors on a GPU: over MPI, staged through host memory, and over NCCL.
-namespace sextant::parallel {
+namespace sextant::parallel::device_tensors_test {
 namespace {
 
 bool has_gpu() {
@@ -152,4 +152,4 @@ TEST(Nccl, AnObstacleIsTheSameEverywhereAndSaysWhatToDo) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::device_tensors_test

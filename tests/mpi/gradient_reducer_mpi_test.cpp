@@ -5,7 +5,7 @@
 
 #include "tests/mpi/session.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::gradient_reducer_mpi_test {
 namespace {
 
 // Whole numbers: the sum over ranks and microbatches is exact.
@@ -63,4 +63,4 @@ TEST(ReducerMpi, GradientsAreSummedUnderBackward) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::gradient_reducer_mpi_test

@@ -11,7 +11,7 @@
 #include "tests/mpi/session.h"
 #include "tests/parallel/group_verbs.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::group_mpi_test {
 namespace {
 
 class MpiVerbs : public testing::TestWithParam<VerbCheck> {};
@@ -96,4 +96,4 @@ TEST(Hang, DISABLED_AnExceptionEndsTheWorld) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::group_mpi_test

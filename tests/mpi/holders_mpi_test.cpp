@@ -5,7 +5,7 @@
 
 #include "tests/mpi/session.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::holders_mpi_test {
 namespace {
 
 // Each rank has one tensor with everybody and one with its neighbour.
@@ -23,4 +23,4 @@ TEST(HoldersMpi, SetsAreGroups) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::holders_mpi_test

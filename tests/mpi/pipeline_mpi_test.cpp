@@ -3,7 +3,7 @@
 #include "tests/mpi/session.h"
 #include "tests/parallel/staged_network.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::pipeline_mpi_test {
 namespace {
 
 // Messages of 1 MB, which MPI hands over only when both ends are there.
@@ -13,4 +13,4 @@ TEST(PipelineMpi, EveryScheduleGivesTheGradientsOfOneRank) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::pipeline_mpi_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sextant::parallel {
+namespace sextant::parallel::arrival_schedule_test {
 namespace {
 
 using Sums = ArrivalSchedule::Sums;
@@ -160,4 +160,4 @@ TEST(ArrivalSchedule, SomeWaitForTheEnd) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::arrival_schedule_test

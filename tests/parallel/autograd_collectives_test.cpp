@@ -10,7 +10,7 @@
 #include "parallel/group_threads.h"
 #include "tests/harness/joint_differences.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::autograd_collectives_test {
 namespace {
 
 // Rank r's part: whole numbers that no other rank or place has.
@@ -134,4 +134,4 @@ INSTANTIATE_TEST_SUITE_P(Ranks, AlongDim, testing::Values(1, 2, 4),
                          [](const auto& named) { return std::to_string(named.param); });
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::autograd_collectives_test

@@ -5,7 +5,7 @@
 
 #include <stdexcept>
 
-namespace sextant::parallel {
+namespace sextant::parallel::bucket_layout_test {
 namespace {
 
 FlatTensor flat(std::vector<int64_t> shape, size_t set = 0, int64_t ranks = 1, int64_t unit = 0) {
@@ -117,4 +117,4 @@ TEST(BucketLayout, ASetHasOneSize) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::bucket_layout_test

@@ -6,7 +6,7 @@
 
 #include "parallel/group_threads.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::expert_dispatch_test {
 namespace {
 
 constexpr int64_t kExperts = 4;
@@ -82,4 +82,4 @@ TEST_P(ExpertDispatchOn, NoRowsAnywhere) {
 INSTANTIATE_TEST_SUITE_P(Ranks, ExpertDispatchOn, testing::Values(1, 2, 4));
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::expert_dispatch_test

@@ -10,7 +10,7 @@
 
 #include "parallel/group_threads.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::fixed_point_test {
 namespace {
 
 // Magnitudes from 1 down to 1e-8, both signs.
@@ -120,4 +120,4 @@ TEST(FixedSum, RanksAddUpToTheSameInAnyDivision) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::fixed_point_test

@@ -7,7 +7,7 @@
 #include "parallel/group_threads.h"
 #include "tests/parallel/summed_network.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::gradient_overlap_test {
 namespace {
 
 TEST(ReducerOverlap, BucketsStartUnderBackward) {
@@ -90,4 +90,4 @@ TEST(ReducerOverlap, MicrobatchesMayInterleave) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::gradient_overlap_test

@@ -8,7 +8,7 @@
 #include "parallel/group_threads.h"
 #include "tests/parallel/summed_network.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::gradient_reducer_test {
 namespace {
 
 struct Case {
@@ -208,4 +208,4 @@ TEST(ReducerCalls, OnlyLeavesThatWantAGradient) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::gradient_reducer_test

@@ -11,7 +11,7 @@
 #include "parallel/base/error.h"
 #include "tests/parallel/group_verbs.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::group_threads_test {
 namespace {
 
 std::shared_ptr<Watchdog> patient() {
@@ -119,4 +119,4 @@ TEST(ThreadRanks, AWorkNobodyWaitedForHarmsNobody) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::group_threads_test

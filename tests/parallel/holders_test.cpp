@@ -7,7 +7,7 @@
 
 #include "parallel/group_threads.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::holders_test {
 namespace {
 
 HeldTensor whole(const std::string& name) {
@@ -119,4 +119,4 @@ TEST(Holders, ANameTwiceIsABug) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::holders_test

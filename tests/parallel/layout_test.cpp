@@ -6,7 +6,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::layout_test {
 namespace {
 
 MeshSettings settings(int32_t pipeline, int32_t data, int32_t context, int32_t tensor) {
@@ -89,4 +89,4 @@ TEST(Layout, TextIsWhatCheckpointsStore) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::layout_test

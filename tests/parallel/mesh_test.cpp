@@ -7,7 +7,7 @@
 #include "parallel/base/error.h"
 #include "parallel/group_threads.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::mesh_test {
 namespace {
 
 std::vector<int64_t> world_ranks(const Group& group) {
@@ -64,4 +64,4 @@ TEST(Mesh, AMeshThatDoesNotFitIsRefusedOnEveryRank) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::mesh_test

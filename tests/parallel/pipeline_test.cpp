@@ -9,7 +9,7 @@
 #include "parallel/group_threads.h"
 #include "tests/parallel/staged_network.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::pipeline_test {
 namespace {
 
 TEST(Pipeline, EveryScheduleGivesTheGradientsOfOneRank) {
@@ -98,4 +98,4 @@ TEST(DeferredSinks, WhatIsHeldComesWhenItIsAsked) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::pipeline_test

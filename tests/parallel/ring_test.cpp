@@ -8,7 +8,7 @@
 
 #include "parallel/group_threads.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::ring_test {
 namespace {
 
 class Ring : public testing::TestWithParam<int64_t> {};
@@ -55,4 +55,4 @@ TEST_P(Ring, SumsComeHome) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::ring_test

@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 // p ranks, v chunks, m microbatches; a unit is a chunk's forward (unit_cost).
-namespace sextant::parallel {
+namespace sextant::parallel::schedule_check_test {
 namespace {
 
 constexpr MeshSettings::Schedule kKinds[] = {MeshSettings::gpipe, MeshSettings::one_forward_one_backward,
@@ -223,4 +223,4 @@ TEST(ScheduleCheck, BrokenListsAreFound) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::schedule_check_test

@@ -6,7 +6,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::schedule_test {
 namespace {
 
 std::string list_text(const Schedule& schedule, size_t rank) {
@@ -119,4 +119,4 @@ TEST(Schedule, ChunksThatTheKindDoesNotHaveAreRefused) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::schedule_test

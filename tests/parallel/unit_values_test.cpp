@@ -6,7 +6,7 @@
 
 #include "parallel/group_threads.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::unit_values_test {
 namespace {
 
 constexpr int64_t kUnits = 3;
@@ -123,4 +123,4 @@ TEST(UnitValues, SavedForBackwardSurvive) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::unit_values_test

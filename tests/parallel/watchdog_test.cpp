@@ -11,7 +11,7 @@
 #include "parallel/base/error.h"
 #include "parallel/group_threads.h"
 
-namespace sextant::parallel {
+namespace sextant::parallel::watchdog_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -178,4 +178,4 @@ TEST_F(Watch, WithoutABoardItSaysSo) {
 }
 
 }  // namespace
-}  // namespace sextant::parallel
+}  // namespace sextant::parallel::watchdog_test

@@ -8,7 +8,7 @@
 #include "tests/parity/parity_run.h"
 #include "trainer/verification.h"
 
-namespace sextant::parity {
+namespace sextant::parity::compositions_test {
 namespace {
 
 constexpr int64_t kSteps = 10;
@@ -61,4 +61,4 @@ TEST(DrawnLayouts, CoverEveryPairOfChoices) {
 }
 
 }  // namespace
-}  // namespace sextant::parity
+}  // namespace sextant::parity::compositions_test

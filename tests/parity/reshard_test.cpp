@@ -12,7 +12,7 @@
 #include "trainer/model/initialise.h"
 #include "trainer/state.h"
 
-namespace sextant::parity {
+namespace sextant::parity::reshard_test {
 namespace {
 
 struct Case {
@@ -133,4 +133,4 @@ INSTANTIATE_TEST_SUITE_P(Models, Reshard,
                          });
 
 }  // namespace
-}  // namespace sextant::parity
+}  // namespace sextant::parity::reshard_test

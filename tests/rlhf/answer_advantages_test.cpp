@@ -5,7 +5,7 @@
 
 #include "rlhf/advantage.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::answer_advantages_test {
 namespace {
 
 // Answers of two tokens, the second of which the policy has come to like by `moved` nats.
@@ -68,4 +68,4 @@ TEST(AnswerAdvantages, EqualGroupsAreCounted) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::answer_advantages_test

@@ -13,7 +13,7 @@
 #include "trainer/metrics/memory.h"
 #include "trainer/model/initialise.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::frozen_model_test {
 namespace {
 
 trainer::Run run_with(int32_t width, int32_t data_ranks) {
@@ -97,4 +97,4 @@ TEST(FrozenModel, TellsAllRanksWhatOneCouldNotRead) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::frozen_model_test

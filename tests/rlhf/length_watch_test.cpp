@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::length_watch_test {
 namespace {
 
 TEST(LengthWatch, TellsOnceOfScoresThatFollowTheLength) {
@@ -29,4 +29,4 @@ TEST(LengthWatch, SaysNothingOfWeakOnes) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::length_watch_test

@@ -21,7 +21,7 @@
 #include "trainer/evaluation.h"
 #include "trainer/model/initialise.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::pairwise_loss_test {
 namespace {
 
 // Rows of a batch with answers at the given places.
@@ -168,4 +168,4 @@ TEST(RewardModel, LearnsTheSameUnderEveryLayout) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::pairwise_loss_test

@@ -8,7 +8,7 @@
 #include "rlhf/whitening.h"
 #include "tests/harness/golden.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::pieces_test {
 namespace {
 
 constexpr double kExact = 1e-12;  // fp64 arithmetic on numbers near 1, a dozen operations deep
@@ -144,4 +144,4 @@ TEST(PolicyLoss, ValueLossesAndGradientsAreTheOthers) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::pieces_test

@@ -17,7 +17,7 @@
 #include "trainer/config/rules.h"
 #include "trainer/model/initialise.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::policy_layouts_test {
 namespace {
 
 PpoRun settings_of(PpoSettings::Advantages advantages) {
@@ -234,4 +234,4 @@ TEST(PolicySteps, WithExpertsAreOneRanks) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::policy_layouts_test

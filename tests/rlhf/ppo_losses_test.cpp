@@ -18,7 +18,7 @@
 #include "trainer/model/model_rules.h"
 #include "trainer/step.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::ppo_losses_test {
 namespace {
 
 constexpr trainer::Precision kDouble{at::kDouble, at::kDouble};
@@ -272,4 +272,4 @@ TEST(ValueLossOfRows, LearnsReturns) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::ppo_losses_test

@@ -20,7 +20,7 @@
 #include "trainer/config/rules.h"
 #include "trainer/model/initialise.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::preference_loss_test {
 namespace {
 
 at::Tensor stored(const golden::Json& json) {
@@ -232,4 +232,4 @@ TEST(PreferenceLoss, LearnsTheSameUnderEveryLayout) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::preference_loss_test

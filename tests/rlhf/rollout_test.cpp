@@ -12,7 +12,7 @@
 #include "trainer/model/initialise.h"
 #include "trainer/model/model_rules.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::rollout_test {
 namespace {
 
 constexpr int64_t kEpisodes = 12;
@@ -93,4 +93,4 @@ TEST_F(Rollout, AnswersOfAPromptDiffer) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::rollout_test

@@ -6,7 +6,7 @@
 #include "tests/harness/golden.h"
 #include "trainer/config/load.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::rubric_fit_test {
 namespace {
 
 TEST(HingeFit, IsTheOthers) {
@@ -65,4 +65,4 @@ TEST(RubricFeatures, AreWhatTheSourcesSeeAndTakeTheirWeights) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::rubric_fit_test

@@ -10,7 +10,7 @@
 #include "tests/harness/checkout.h"
 #include "trainer/config/load.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::rubric_test {
 namespace {
 
 Episode episode(const std::string& text, const std::string& kind = "") {
@@ -129,4 +129,4 @@ TEST(Rewards, ThatAreNotFiniteAreNamed) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::rubric_test

@@ -9,7 +9,7 @@
 #include "rlhf/safety_shares.h"
 #include "tests/harness/golden.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::safety_test {
 namespace {
 
 TEST(WilsonBounds, AreTheOthers) {
@@ -130,4 +130,4 @@ TEST(SafetyReport, RefusesMeasuresThatCanNotBeCounted) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::safety_test

@@ -18,7 +18,7 @@
 #include "trainer/scaling/ladder.pb.h"
 #include "trainer/scaling/task.pb.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::stage_run_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -108,4 +108,4 @@ TEST(Reference, SchemaIsFresh) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::stage_run_test

@@ -14,7 +14,7 @@
 #include "trainer/loss.h"
 #include "trainer/model/initialise.h"
 
-namespace sextant::rlhf {
+namespace sextant::rlhf::supervised_rows_test {
 namespace {
 
 using data::expect_has;
@@ -154,4 +154,4 @@ TEST(SupervisedRows, EveryLayoutLearnsTheSame) {
 }
 
 }  // namespace
-}  // namespace sextant::rlhf
+}  // namespace sextant::rlhf::supervised_rows_test

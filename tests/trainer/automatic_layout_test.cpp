@@ -4,7 +4,7 @@
 
 #include "trainer/config/rules.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::automatic_layout_test {
 namespace {
 
 constexpr double kGib = 1 << 30;
@@ -96,4 +96,4 @@ TEST(MemoryOfRank, CutsExpertsByTheirOwnAxisAlone) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::automatic_layout_test

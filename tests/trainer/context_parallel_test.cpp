@@ -15,7 +15,7 @@
 #include "trainer/model/model_rules.h"
 #include "trainer/optimizer/optimizer_rules.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::context_parallel_test {
 namespace {
 
 using parallel::Group;
@@ -243,4 +243,4 @@ TEST(ContextCut, PartsSideBySideAreJoinedToTheRow) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::context_parallel_test

@@ -11,7 +11,7 @@
 #include "trainer/loss.h"
 #include "trainer/model/initialise.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::expert_parallel_test {
 namespace {
 
 constexpr int64_t kGlobal = 8, kTime = 8, kVocabulary = 40, kSteps = 10;
@@ -152,4 +152,4 @@ TEST(ExpertParallel, TheBiasEvensTheLoad) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::expert_parallel_test

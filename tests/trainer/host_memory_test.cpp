@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace sextant::trainer {
+namespace sextant::trainer::host_memory_test {
 namespace {
 
 constexpr size_t kMega = 1 << 20;
@@ -96,4 +96,4 @@ TEST(HostMemory, ManyThreadsKeepTheirNumbers) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::host_memory_test

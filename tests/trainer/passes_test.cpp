@@ -14,7 +14,7 @@
 #include "trainer/loss.h"
 #include "trainer/model/initialise.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::passes_test {
 namespace {
 
 using parallel::MeshSettings;
@@ -260,4 +260,4 @@ TEST(Passes, GenerateWhatOneRankDoes) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::passes_test

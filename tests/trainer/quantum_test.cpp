@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace sextant::trainer {
+namespace sextant::trainer::quantum_test {
 namespace {
 
 TEST(Quantum, TheFirstStepIsDoneTwice) {
@@ -46,4 +46,4 @@ TEST(Quantum, GoesOnWithARun) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::quantum_test

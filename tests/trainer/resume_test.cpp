@@ -6,7 +6,7 @@
 #include "trainer/config/load.h"
 #include "trainer/guard.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::resume_test {
 namespace {
 
 Manifest saved_with(const Run& config) {
@@ -93,4 +93,4 @@ TEST(Guard, GoesOnCountingAfterAResume) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::resume_test

@@ -12,7 +12,7 @@
 #include "parallel/base/error.h"
 #include "parallel/group_threads.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::run_folder_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -116,4 +116,4 @@ TEST_F(RunFolderTest, APlaceThatIsNoFolderIsNamed) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::run_folder_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sextant::trainer {
+namespace sextant::trainer::sha256_test {
 namespace {
 
 // FIPS 180-4's own examples.
@@ -19,4 +19,4 @@ TEST(Sha256, PiecesAreTheWhole) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::sha256_test

@@ -12,7 +12,7 @@
 #include "trainer/kernels/linear_cross_entropy.h"
 #include "trainer/optimizer/learning_rate.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::step_test {
 namespace {
 
 // Tiny models on fixed batches, as a golden training file describes them.
@@ -389,4 +389,4 @@ TEST(StepMask, ABatchWithoutTargetsIsRefused) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::step_test

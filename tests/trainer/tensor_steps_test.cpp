@@ -7,7 +7,7 @@
 #include "tests/harness/golden_model.h"
 #include "trainer/step.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::tensor_steps_test {
 namespace {
 
 struct Axes {
@@ -110,4 +110,4 @@ INSTANTIATE_TEST_SUITE_P(Files, TensorSteps,
                          });
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::tensor_steps_test

@@ -13,7 +13,7 @@
 #include "tests/data/scratch_folder.h"
 #include "tests/harness/checkout.h"
 
-namespace sextant::data {
+namespace sextant::data::chat_template_test {
 namespace {
 
 using Ids = std::vector<int32_t>;
@@ -144,4 +144,4 @@ TEST(KnownTemplates, AreFoundBesideTheTokenizer) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::chat_template_test

@@ -6,7 +6,7 @@
 #include "tests/data/byte_tokenizer.h"
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::comparisons_test {
 namespace {
 
 std::vector<Comparison> read_all(const std::filesystem::path& path) {
@@ -116,4 +116,4 @@ TEST(ComparisonSet, KeepsAPromptTogetherOrLeavesItOut) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::comparisons_test

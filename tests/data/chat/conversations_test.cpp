@@ -7,7 +7,7 @@
 #include "tests/data/byte_tokenizer.h"
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::conversations_test {
 namespace {
 
 std::vector<Conversation> read(const std::filesystem::path& path, ChatSettings::Fault fault,
@@ -152,4 +152,4 @@ TEST(ConversationRows, CountWhatTheAssistantSays) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::conversations_test

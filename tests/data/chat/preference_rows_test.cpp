@@ -5,7 +5,7 @@
 #include "tests/data/byte_tokenizer.h"
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::preference_rows_test {
 namespace {
 
 TEST(PreferenceRows, CountTheAnswersTokensAndLabelTheirEnds) {
@@ -55,4 +55,4 @@ TEST(PreferenceRows, CountTheAnswersTokensAndLabelTheirEnds) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::preference_rows_test

@@ -4,7 +4,7 @@
 
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::eval_items_test {
 namespace {
 
 TEST(EvalItems, JoinTheTextsOfTheirFields) {
@@ -36,4 +36,4 @@ TEST(EvalItems, FaultsAreNamedWithTheirLine) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::eval_items_test

@@ -4,7 +4,7 @@
 
 #include "parallel/base/seed.h"
 
-namespace sextant::data {
+namespace sextant::data::hash_index_test {
 namespace {
 
 TEST(HashIndex, HoldsWhatWasEnteredAndLittleElse) {
@@ -31,4 +31,4 @@ TEST(HashIndex, HoldsWhatWasEnteredAndLittleElse) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::hash_index_test

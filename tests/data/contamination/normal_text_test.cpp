@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sextant::data {
+namespace sextant::data::normal_text_test {
 namespace {
 
 std::string characters_of(const std::string& text) {
@@ -67,4 +67,4 @@ TEST(NormalText, SaysHowFarToLook) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::normal_text_test

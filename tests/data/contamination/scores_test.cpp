@@ -6,7 +6,7 @@
 
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::scores_test {
 namespace {
 
 TEST(ContaminationScores, WithAndWithout) {
@@ -57,4 +57,4 @@ TEST(ContaminationScores, FaultsAreNamedWithTheirLine) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::scores_test

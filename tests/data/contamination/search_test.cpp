@@ -12,7 +12,7 @@
 #include "tests/data/byte_tokenizer.h"
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::search_test {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -327,4 +327,4 @@ TEST_F(ContaminationSearch, DamagedInputIsNamed) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::search_test

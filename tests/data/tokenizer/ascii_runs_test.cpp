@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace sextant::data {
+namespace sextant::data::ascii_runs_test {
 namespace {
 
 // Every byte at every place among the eight, before and behind letters and digits.
@@ -48,4 +48,4 @@ TEST(AsciiRuns, TheFirstEndsIt) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::ascii_runs_test

@@ -6,7 +6,7 @@
 
 #include "tests/data/tokenizer/small_definition.h"
 
-namespace sextant::data {
+namespace sextant::data::bpe_test {
 namespace {
 
 std::vector<int32_t> encode(const Bpe& bpe, std::string_view piece) {
@@ -104,4 +104,4 @@ TEST(Bpe, WholePiecesMayBeLookedUp) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::bpe_test

@@ -11,7 +11,7 @@
 #include "parallel/base/error.h"
 #include "tests/data/tokenizer/small_definition.h"
 
-namespace sextant::data {
+namespace sextant::data::bpe_training_test {
 namespace {
 
 TokenizerDefinition train(const BpeTrainingSettings& settings, const std::vector<std::string>& documents) {
@@ -208,4 +208,4 @@ TEST(PieceCounts, AddsUp) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::bpe_training_test

@@ -4,7 +4,7 @@
 
 #include <set>
 
-namespace sextant::data {
+namespace sextant::data::byte_alphabet_test {
 namespace {
 
 TEST(ByteAlphabet, SpellsTheWellKnownCharacters) {
@@ -37,4 +37,4 @@ TEST(ByteAlphabet, OtherCharactersSpellNothing) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::byte_alphabet_test

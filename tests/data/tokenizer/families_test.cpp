@@ -14,7 +14,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "tests/harness/checkout.h"
 
-namespace sextant::data {
+namespace sextant::data::families_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -180,4 +180,4 @@ TEST(Families, SentencePieceKeepsAnyBytes) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::families_test

@@ -10,7 +10,7 @@
 #include "parallel/base/error.h"
 #include "tests/data/tokenizer/small_definition.h"
 
-namespace sextant::data {
+namespace sextant::data::hf_json_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -259,4 +259,4 @@ TEST(HfJson, FlippedBitsGiveAnErrorOrAWorkingTokenizer) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::hf_json_test

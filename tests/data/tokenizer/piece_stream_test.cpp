@@ -8,7 +8,7 @@
 
 #include "tests/data/tokenizer/small_definition.h"
 
-namespace sextant::data {
+namespace sextant::data::piece_stream_test {
 namespace {
 
 using Ids = std::vector<int32_t>;
@@ -68,4 +68,4 @@ TEST(PieceStream, IsTheSameAsOnePieceAfterTheOther) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::piece_stream_test

@@ -8,7 +8,7 @@
 #include "data/tokenizer/short_piece_table.h"
 #include "tests/data/tokenizer/small_definition.h"
 
-namespace sextant::data {
+namespace sextant::data::short_piece_test {
 namespace {
 
 TEST(ShortPiece, IsItsBytesAndNothingBehindThem) {
@@ -52,4 +52,4 @@ TEST(ShortPieceTable, HoldsWhatAMapHolds) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::short_piece_test

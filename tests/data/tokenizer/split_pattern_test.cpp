@@ -9,7 +9,7 @@
 #include "parallel/base/error.h"
 #include "tests/data/tokenizer/small_definition.h"
 
-namespace sextant::data {
+namespace sextant::data::split_pattern_test {
 namespace {
 
 using Pieces = std::vector<std::string>;
@@ -127,4 +127,4 @@ TEST(Splitter, WithoutExpressionsTextIsOnePiece) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::split_pattern_test

@@ -6,7 +6,7 @@
 #include "parallel/base/error.h"
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::data {
+namespace sextant::data::tiktoken_test {
 namespace {
 
 std::string base64(std::string_view bytes) {
@@ -161,4 +161,4 @@ TEST_F(Tiktoken, SpecialTokensAreAllowedAndRefused) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::tiktoken_test

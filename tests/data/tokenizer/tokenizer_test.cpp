@@ -15,7 +15,7 @@
 #include "tests/data/tokenizer/small_definition.h"
 #include "tests/harness/checkout.h"
 
-namespace sextant::data {
+namespace sextant::data::tokenizer_test {
 namespace {
 
 std::string prose() {
@@ -176,4 +176,4 @@ TEST(Tokenizer, GivesTheIdsOfHuggingFace) {
 }
 
 }  // namespace
-}  // namespace sextant::data
+}  // namespace sextant::data::tokenizer_test

@@ -10,7 +10,7 @@
 #include "trainer/checkpoint/manifest.h"
 #include "trainer/checkpoint/verify.h"
 
-namespace sextant::trainer::testing {
+namespace sextant::trainer::testing::damage_test {
 namespace {
 
 class Damage : public TemporaryFolder {
@@ -244,4 +244,4 @@ TEST_F(Forged, RandomChangesCrashNothing) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer::testing
+}  // namespace sextant::trainer::testing::damage_test

@@ -7,7 +7,7 @@
 #include "parallel/group_threads.h"
 #include "tests/trainer/checkpoint/state.h"
 
-namespace sextant::trainer::testing {
+namespace sextant::trainer::testing::gather_test {
 namespace {
 
 TEST(GatherState, BringsWholeTensorsToRankZero) {
@@ -36,4 +36,4 @@ TEST(GatherState, RefusesATensorThatIsNotCovered) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer::testing
+}  // namespace sextant::trainer::testing::gather_test

@@ -12,7 +12,7 @@
 #include "trainer/checkpoint/gguf_model.h"
 #include "trainer/checkpoint/gguf_tokenizer.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::gguf_hostile_test {
 namespace {
 
 std::string whole_file() {
@@ -111,4 +111,4 @@ TEST(HostileGguf, CutAndDamagedFilesEndInErrors) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::gguf_hostile_test

@@ -12,7 +12,7 @@
 #include "trainer/checkpoint/gguf_model.h"
 #include "trainer/checkpoint/import.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::gguf_test {
 namespace {
 
 using namespace trainer::testing;
@@ -102,4 +102,4 @@ TEST(GgufModel, PreTokenizersDiffer) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::gguf_test

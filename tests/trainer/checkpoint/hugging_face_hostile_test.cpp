@@ -10,7 +10,7 @@
 #include "trainer/checkpoint/import.h"
 #include "trainer/checkpoint/safetensors_index.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::hugging_face_hostile_test {
 namespace {
 
 using namespace trainer::testing;
@@ -175,4 +175,4 @@ TEST(Export, RefusesWhatNoArchitectureComputes) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::hugging_face_hostile_test

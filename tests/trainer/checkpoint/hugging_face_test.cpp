@@ -15,7 +15,7 @@
 #include "trainer/checkpoint/safetensors.h"
 #include "trainer/generation/generate.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::hugging_face_test {
 namespace {
 
 using namespace trainer::testing;
@@ -123,4 +123,4 @@ TEST(HuggingFaceTokenizer, ComesAlong) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::hugging_face_test

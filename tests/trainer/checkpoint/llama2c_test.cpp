@@ -11,7 +11,7 @@
 #include "tests/trainer/checkpoint/state.h"
 #include "trainer/checkpoint/import.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::llama2c_test {
 namespace {
 
 using namespace trainer::testing;
@@ -87,4 +87,4 @@ TEST_F(Llama2c, HeadersMustFitTheFile) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::llama2c_test

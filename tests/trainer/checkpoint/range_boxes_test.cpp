@@ -5,7 +5,7 @@
 
 #include "trainer/checkpoint/box.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::range_boxes_test {
 namespace {
 
 using Shape = std::vector<int64_t>;
@@ -45,4 +45,4 @@ TEST(RangeBoxes, TheWholeIsOneBox) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::range_boxes_test

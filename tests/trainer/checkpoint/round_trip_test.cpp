@@ -11,7 +11,7 @@
 #include "trainer/checkpoint/manifest.h"
 #include "trainer/checkpoint/safetensors.h"
 
-namespace sextant::trainer::testing {
+namespace sextant::trainer::testing::round_trip_test {
 namespace {
 
 struct Case {
@@ -218,4 +218,4 @@ TEST_F(RoundTrip, ASecondSaveOfAStepReplacesTheFirst) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer::testing
+}  // namespace sextant::trainer::testing::round_trip_test

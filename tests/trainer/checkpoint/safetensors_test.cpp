@@ -7,7 +7,7 @@
 
 #include "tests/trainer/checkpoint/state.h"
 
-namespace sextant::trainer::testing {
+namespace sextant::trainer::testing::safetensors_test {
 namespace {
 
 using namespace std::string_literals;
@@ -153,4 +153,4 @@ TEST(Safetensors, RandomChangesCrashNothing) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer::testing
+}  // namespace sextant::trainer::testing::safetensors_test

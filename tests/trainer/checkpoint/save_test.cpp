@@ -15,7 +15,7 @@
 #include "tests/trainer/checkpoint/state.h"
 #include "trainer/checkpoint/step_folder.h"
 
-namespace sextant::trainer::testing {
+namespace sextant::trainer::testing::save_test {
 namespace {
 
 using Save = TemporaryFolder;
@@ -202,4 +202,4 @@ TEST_F(Save, KilledAtAnyMoment) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer::testing
+}  // namespace sextant::trainer::testing::save_test

@@ -7,7 +7,7 @@
 #include "data/durable_file.h"
 #include "tests/trainer/checkpoint/state.h"
 
-namespace sextant::trainer::testing {
+namespace sextant::trainer::testing::step_folder_test {
 namespace {
 
 using StepFolder = TemporaryFolder;
@@ -85,4 +85,4 @@ TEST_F(StepFolder, PublishingReplacesAndRetiringHides) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer::testing
+}  // namespace sextant::trainer::testing::step_folder_test

@@ -4,7 +4,7 @@
 
 #include "tests/trainer/config/config_text.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::context_rules_test {
 namespace {
 
 std::string refused(const std::string& yaml) {
@@ -32,4 +32,4 @@ TEST(ContextRules, UlyssesSharesHeads) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::context_rules_test

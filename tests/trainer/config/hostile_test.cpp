@@ -8,7 +8,7 @@
 
 #include "tests/trainer/config/config_text.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::hostile_test {
 namespace {
 
 struct Hostile {
@@ -151,4 +151,4 @@ TEST(Hostile, MistypedRunsAreRefusedWithTheirLine) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::hostile_test

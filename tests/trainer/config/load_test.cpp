@@ -8,7 +8,7 @@
 
 #include "tests/trainer/config/config_text.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::load_test {
 namespace {
 
 TEST(Load, ReadsEveryKindOfValue) {
@@ -195,4 +195,4 @@ TEST_F(LoadFile, NamesFilesThatCanNotBeRead) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::load_test

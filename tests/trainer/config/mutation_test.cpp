@@ -6,7 +6,7 @@
 #include "tests/trainer/config/config_text.h"
 #include "trainer/config/yaml_writer.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::mutation_test {
 namespace {
 
 const char* kGood =
@@ -93,4 +93,4 @@ TEST(Mutation, OfOverridesLoadsOrIsRefused) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::mutation_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sextant::trainer {
+namespace sextant::trainer::nearest_test {
 namespace {
 
 TEST(Nearest, CountsEdits) {
@@ -29,4 +29,4 @@ TEST(Nearest, SaysNothingWhereNothingIsNear) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::nearest_test

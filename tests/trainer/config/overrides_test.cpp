@@ -5,7 +5,7 @@
 #include "tests/trainer/config/config_text.h"
 #include "trainer/config/yaml_writer.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::overrides_test {
 namespace {
 
 TEST(Overrides, ReplaceWhatTheFileSays) {
@@ -116,4 +116,4 @@ TEST(Overrides, RefuseWhatIsNoAssignment) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::overrides_test

@@ -7,7 +7,7 @@
 #include "tests/trainer/config/config_text.h"
 #include "trainer/config/field.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::reference_test {
 namespace {
 
 TEST(Reference, PageNamesEveryKey) {
@@ -64,4 +64,4 @@ TEST(Schema, DescribesKeysAsTheLoaderReadsThem) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::reference_test

@@ -6,7 +6,7 @@
 #include "trainer/model/model_rules.h"
 #include "trainer/optimizer/optimizer_rules.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::rules_test {
 namespace {
 
 std::string refused(const std::string& yaml, int64_t world_size = 0) {
@@ -259,4 +259,4 @@ TEST(Vocabulary, HoldsTheTokenizers) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::rules_test

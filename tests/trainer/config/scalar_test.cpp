@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace sextant::trainer {
+namespace sextant::trainer::scalar_test {
 namespace {
 
 constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
@@ -98,4 +98,4 @@ TEST(Scalar, ReadsTrueAndFalseOnly) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::scalar_test

@@ -16,7 +16,7 @@
 #include "trainer/scaling/ladder.h"
 #include "trainer/scaling/task_logs.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::shipped_configs_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -93,4 +93,4 @@ TEST(ShippedConfigs, NameTheSchemaWhereItIs) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::shipped_configs_test

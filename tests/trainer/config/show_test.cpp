@@ -9,7 +9,7 @@
 #include "tests/trainer/config/config_text.h"
 #include "trainer/config/yaml_writer.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::show_test {
 namespace {
 
 using google::protobuf::util::MessageDifferencer;
@@ -162,4 +162,4 @@ TEST(ShowJson, HoldsValuesAndOrigins) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::show_test

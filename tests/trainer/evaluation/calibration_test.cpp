@@ -4,7 +4,7 @@
 
 #include "tests/harness/golden.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::calibration_test {
 namespace {
 
 std::vector<Judgement> golden_judgements(const golden::Json& file) {
@@ -38,4 +38,4 @@ TEST(Calibration, FewOrNoJudgements) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::calibration_test

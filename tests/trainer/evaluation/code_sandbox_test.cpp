@@ -16,7 +16,7 @@
 #include "parallel/base/error.h"
 #include "trainer/evaluation/sandboxed_process.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::code_sandbox_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -244,4 +244,4 @@ TEST(CodeSandboxSettings, AnInterpreterThatDoesNotWorkIsNamed) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::code_sandbox_test

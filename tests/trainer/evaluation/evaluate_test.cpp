@@ -16,7 +16,7 @@
 #include "trainer/evaluation/local_model.h"
 #include "trainer/evaluation/results.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::evaluate_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -311,4 +311,4 @@ TEST_F(Evaluate, ComparisonsPairTheItems) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::evaluate_test

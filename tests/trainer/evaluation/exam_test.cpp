@@ -6,7 +6,7 @@
 
 #include "trainer/config/complaint.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::exam_test {
 namespace {
 
 using nlohmann::ordered_json;
@@ -79,4 +79,4 @@ TEST(Exam, ComplainsOfWhatDoesNotHoldTogether) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::exam_test

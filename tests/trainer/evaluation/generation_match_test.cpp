@@ -5,7 +5,7 @@
 #include "parallel/base/error.h"
 #include "tests/harness/golden.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::generation_match_test {
 namespace {
 
 EvalTask gsm8k() {
@@ -92,4 +92,4 @@ TEST(GenerationMatch, StopsCutAtTheFirst) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::generation_match_test

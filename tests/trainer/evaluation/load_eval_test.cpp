@@ -7,7 +7,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::load_eval_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -119,4 +119,4 @@ TEST_F(LoadEval, WhatARegistryWantsAndWeHaveNotIsRefused) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::load_eval_test

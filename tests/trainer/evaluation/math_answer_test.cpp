@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sextant::trainer {
+namespace sextant::trainer::math_answer_test {
 namespace {
 
 TEST(MathAnswer, TheLastBoxIsTheAnswer) {
@@ -50,4 +50,4 @@ TEST(MathAnswer, CompletionsNeedABox) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::math_answer_test

@@ -7,7 +7,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::model_graded_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -129,4 +129,4 @@ TEST_F(ModelGraded, WhatIsNotUnderstoodIsRefusedWithItsLine) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::model_graded_test

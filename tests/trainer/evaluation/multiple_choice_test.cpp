@@ -5,7 +5,7 @@
 #include "tests/harness/golden.h"
 #include "trainer/evaluation/calibration.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::multiple_choice_test {
 namespace {
 
 TEST(MultipleChoice, GradesAreLmEvaluationHarness) {
@@ -33,4 +33,4 @@ TEST(MultipleChoice, TheFirstOfEqualsAndFarAwayScores) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::multiple_choice_test

@@ -5,7 +5,7 @@
 #include "parallel/base/error.h"
 #include "tests/harness/checkout.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::scored_text_test {
 namespace {
 
 class ScoredTexts : public testing::Test {
@@ -81,4 +81,4 @@ TEST_F(ScoredTexts, WindowsMeasureEachIdOnce) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::scored_text_test

@@ -8,7 +8,7 @@
 #include "tests/harness/golden_model.h"
 #include "trainer/kernels/linear_cross_entropy.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::shared_prefix_scores_test {
 namespace {
 
 std::unique_ptr<Transformer> golden_transformer(const char* name, at::ScalarType type, ModelPart part = {}) {
@@ -162,4 +162,4 @@ TEST(SharedPrefixRefuses, IdsOutsideTheVocabulary) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::shared_prefix_scores_test

@@ -7,7 +7,7 @@
 
 #include "tests/harness/golden.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::statistics_test {
 namespace {
 
 constexpr double kFp64 = 1e-12;
@@ -92,4 +92,4 @@ TEST(PassAt, IsTheShareOfDrawsWithARightOne) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::statistics_test

@@ -12,7 +12,7 @@
 #include "trainer/evaluation/gold_option.h"
 #include "trainer/evaluation/shots.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::task_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -256,4 +256,4 @@ TEST_F(TaskItems, ComplainsOfTasksThatDoNotHoldTogether) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::task_test

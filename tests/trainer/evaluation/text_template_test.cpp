@@ -4,7 +4,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::text_template_test {
 namespace {
 
 const ItemObject kItem = ItemObject::parse(
@@ -58,4 +58,4 @@ TEST(TextTemplate, SaysWhatIsMissing) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::text_template_test

@@ -11,7 +11,7 @@
 #include "tests/harness/golden_model.h"
 #include "trainer/kernels/linear_cross_entropy.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::generate_test {
 namespace {
 
 // Prompts of several lengths, and answers that end after 1 to 7 tokens, as their first one has it.
@@ -263,4 +263,4 @@ INSTANTIATE_TEST_SUITE_P(Models, Generate,
                          });
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::generate_test

@@ -5,7 +5,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::opening_tokens_test {
 namespace {
 
 using Ids = std::vector<int32_t>;
@@ -67,4 +67,4 @@ TEST(OpeningTokens, WhatCanNotBeIsRefused) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::opening_tokens_test

@@ -7,7 +7,7 @@
 
 #include "tests/harness/golden.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::sampling_test {
 namespace {
 
 TEST(Sampling, FiltersAgreeWithGoldenValues) {
@@ -73,4 +73,4 @@ TEST(Sampling, DrawFollowsTheProbabilities) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::sampling_test

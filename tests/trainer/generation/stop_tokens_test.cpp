@@ -4,7 +4,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::stop_tokens_test {
 namespace {
 
 data::Tokenizer tokenizer() {
@@ -38,4 +38,4 @@ TEST(StopTokens, RefuseWhatIsNoIdOfTheVocabulary) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::stop_tokens_test

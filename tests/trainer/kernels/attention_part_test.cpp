@@ -10,7 +10,7 @@
 
 #include "tests/harness/finite_differences.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::attention_part_test {
 namespace {
 
 using testing_harness::wavy;
@@ -156,4 +156,4 @@ TEST_P(AttentionPart, NothingReadChangesNothing) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::attention_part_test

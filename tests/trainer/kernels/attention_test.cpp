@@ -9,7 +9,7 @@
 #include "tests/harness/finite_differences.h"
 #include "trainer/kernels/attention.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::attention_test {
 namespace {
 
 using testing_harness::wavy;
@@ -138,4 +138,4 @@ TEST(AttentionFirstKeys, DocumentsAndWindow) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::attention_test

@@ -8,7 +8,7 @@
 #include "trainer/kernels/grouped_feed_forward.h"
 #include "trainer/kernels/router_pressure.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::kernels_experts_test {
 namespace {
 
 using testing_harness::expect_gradients;
@@ -148,4 +148,4 @@ TEST(RouterPressure, AddsTheGradientOfBalanceAndZLoss) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::kernels_experts_test

@@ -10,7 +10,7 @@
 #include "trainer/kernels/cached_attention.h"
 #include "trainer/kernels/few_rows_linear.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::few_rows_test {
 namespace {
 
 using testing_harness::wavy;
@@ -127,4 +127,4 @@ TEST(FewRowsRules, OnlyInferenceTakesThem) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::few_rows_test

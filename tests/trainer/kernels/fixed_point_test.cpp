@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-namespace sextant::trainer {
+namespace sextant::trainer::fixed_point_test {
 namespace {
 
 using parallel::FixedPoint;
@@ -82,4 +82,4 @@ TEST(FixedPointSquares, OfTheLargestNumbers) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::fixed_point_test

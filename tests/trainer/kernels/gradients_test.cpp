@@ -10,7 +10,7 @@
 #include "trainer/kernels/recompute.h"
 #include "trainer/kernels/rotary.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::gradients_test {
 namespace {
 
 using testing_harness::expect_gradients;
@@ -132,4 +132,4 @@ TEST(Gradients, RecomputedSegment) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::gradients_test

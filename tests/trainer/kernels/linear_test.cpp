@@ -10,7 +10,7 @@
 #include "trainer/kernels/linear_cross_entropy.h"
 #include "trainer/kernels/tile_product.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::linear_test {
 namespace {
 
 using parallel::Onto;
@@ -184,4 +184,4 @@ TEST(LinearCrossEntropy, Bf16NearFp64) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::linear_test

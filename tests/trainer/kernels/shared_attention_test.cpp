@@ -9,7 +9,7 @@
 #include "trainer/kernels/ring_attention.h"
 #include "trainer/kernels/ulysses_attention.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::shared_attention_test {
 namespace {
 
 using parallel::MeshSettings;
@@ -169,4 +169,4 @@ TEST(ContextCut, ZigZagIsBalanced) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::shared_attention_test

@@ -13,7 +13,7 @@
 #include "trainer/kernels/softmax.h"
 #include "trainer/kernels/vocabulary_part.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::shared_layers_test {
 namespace {
 
 using parallel::Group;
@@ -177,4 +177,4 @@ TEST(SoftmaxGradient, ATargetElsewhereTakesNothingOff) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::shared_layers_test

@@ -13,7 +13,7 @@
 #include "trainer/kernels/rotary.h"
 #include "trainer/kernels/softmax.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::simd_test {
 namespace {
 
 using testing_harness::wavy;
@@ -223,4 +223,4 @@ TEST(SimdThreads, NormGradientsAreTheSameBits) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::simd_test

@@ -4,7 +4,7 @@
 
 #include "trainer/metrics/memory.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::breakdown_test {
 namespace {
 
 TEST(Breakdown, TheInnermostTimerGetsTheTime) {
@@ -105,4 +105,4 @@ TEST(Memory, AnAbsentFileGivesZeros) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::breakdown_test

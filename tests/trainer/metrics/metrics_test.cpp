@@ -12,7 +12,7 @@
 
 #include "parallel/base/error.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::metrics_test {
 namespace {
 
 using nlohmann::json;
@@ -185,4 +185,4 @@ TEST_F(Metrics, AFolderThatCanNotBeMadeIsNamed) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::metrics_test

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace sextant::trainer {
+namespace sextant::trainer::peak_flops_test {
 namespace {
 
 // Floating point operations a second of one multiply by the clock on the wall, which is what a step's are
@@ -27,4 +27,4 @@ TEST(PeakFlops, IsWhatMultipliesReach) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::peak_flops_test

@@ -9,7 +9,7 @@
 #include <cmath>
 #include <cstdlib>
 
-namespace sextant::trainer {
+namespace sextant::trainer::progress_test {
 namespace {
 
 StepMetrics at_step(int64_t step) {
@@ -184,4 +184,4 @@ TEST(ProgressStyleOf, TerminalsAreKnownByTheirWidth) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::progress_test

@@ -5,7 +5,7 @@
 
 #include <stdexcept>
 
-namespace sextant::trainer {
+namespace sextant::trainer::stop_signal_test {
 namespace {
 
 TEST(StopSignal, UserSignalAndTerminateAreRemembered) {
@@ -77,4 +77,4 @@ TEST(StopSignal, AProcessHasOne) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::stop_signal_test

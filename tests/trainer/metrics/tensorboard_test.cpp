@@ -9,7 +9,7 @@
 
 #include "tests/harness/checkout.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::tensorboard_test {
 namespace {
 
 std::string bytes_of(const std::filesystem::path& path) {
@@ -85,4 +85,4 @@ TEST_F(TensorBoard, MetricsGetTags) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::tensorboard_test

@@ -10,7 +10,7 @@
 
 #include "parallel/group_threads.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::capacity_test {
 namespace {
 
 constexpr int64_t kRows = 2, kTime = 8, kChoices = 2, kExperts = 3;
@@ -76,4 +76,4 @@ TEST(Capacity, DoesNotDependOnHowRowsAreCut) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::capacity_test

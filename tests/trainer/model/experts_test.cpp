@@ -13,7 +13,7 @@
 #include "trainer/model/initialise.h"
 #include "trainer/model/model_rules.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::model_experts_test {
 namespace {
 
 using testing_harness::wavy;
@@ -259,4 +259,4 @@ TEST(Experts, TheBiasMovesChoicesButNotWeights) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::model_experts_test

@@ -6,7 +6,7 @@
 #include "trainer/model/model_rules.h"
 #include "trainer/model/transformer.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::flops_test {
 namespace {
 
 // Mixtral 8x7B as its config.json says: 46.7 billion parameters, 12.9 billion of them active (Jiang et al.
@@ -52,4 +52,4 @@ TEST(Flops, DenseLayersBesideExpertsAndSharedOnes) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::flops_test

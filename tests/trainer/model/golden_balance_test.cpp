@@ -5,7 +5,7 @@
 #include "tests/harness/golden_model.h"
 #include "trainer/loss.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::golden_balance_test {
 namespace {
 
 TEST(GoldenBalance, GradientsOfTheSumOfLosses) {
@@ -39,4 +39,4 @@ TEST(GoldenBalance, GradientsOfTheSumOfLosses) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::golden_balance_test

@@ -7,7 +7,7 @@
 #include "trainer/generation/generate.h"
 #include "trainer/loss.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::golden_model_test {
 namespace {
 
 constexpr double kRelative = 1e-10;  // both sides are fp64; they differ in the order of sums alone
@@ -97,4 +97,4 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::golden_model_test

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-namespace sextant::trainer {
+namespace sextant::trainer::initialise_test {
 namespace {
 
 Parameter described(const std::string& name, parallel::Placement placement) {
@@ -52,4 +52,4 @@ TEST(Initialise, HasTheDeviationAskedFor) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::initialise_test

@@ -9,7 +9,7 @@
 #include "trainer/model/model_rules.h"
 #include "trainer/model/transformer.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::mup_test {
 namespace {
 
 ModelSettings model_of_width(int width, int base_width) {
@@ -99,4 +99,4 @@ TEST(Mup, FoldsIntoWeights) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::mup_test

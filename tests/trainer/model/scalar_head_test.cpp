@@ -12,7 +12,7 @@
 #include "trainer/generation/generate.h"
 #include "trainer/model/initialise.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::scalar_head_test {
 namespace {
 
 constexpr Precision kDouble{at::kDouble, at::kDouble};
@@ -125,4 +125,4 @@ TEST(ScalarHead, IsNoModelOfText) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::scalar_head_test

@@ -8,7 +8,7 @@
 #include "trainer/model/flops.h"
 #include "trainer/model/model_rules.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::stages_test {
 namespace {
 
 using parallel::MeshSettings;
@@ -128,4 +128,4 @@ TEST(Stages, WhatDoesNotFitIsRefused) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::stages_test

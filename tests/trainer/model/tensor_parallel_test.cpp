@@ -9,7 +9,7 @@
 #include "trainer/generation/score.h"
 #include "trainer/loss.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::tensor_parallel_test {
 namespace {
 
 constexpr double kRelative = 1e-10;  // fp64 on both sides; they differ in the order of sums alone
@@ -196,4 +196,4 @@ TEST(TensorParallelParts, RanksHoldWhatThePlacementSays) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::tensor_parallel_test

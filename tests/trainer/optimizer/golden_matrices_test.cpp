@@ -6,7 +6,7 @@
 #include "trainer/optimizer/optimizer.h"
 #include "trainer/optimizer/orthogonal.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::golden_matrices_test {
 namespace {
 
 const golden::Json& file() {
@@ -174,4 +174,4 @@ TEST(MuonRest, GoesByAdamWWithItsOwnLearningRate) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::golden_matrices_test

@@ -7,7 +7,7 @@
 #include "trainer/optimizer/clip.h"
 #include "trainer/optimizer/learning_rate.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::golden_optimizer_test {
 namespace {
 
 const golden::Json& file() {
@@ -105,4 +105,4 @@ TEST(GoldenOptimizer, LearningRates) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::golden_optimizer_test

@@ -9,7 +9,7 @@
 #include "trainer/config/rules.h"
 #include "trainer/model/initialise.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::layouts_test {
 namespace {
 
 constexpr int64_t kSteps = 4;
@@ -99,4 +99,4 @@ INSTANTIATE_TEST_SUITE_P(Kinds, OptimizerLayouts,
                          [](const auto& named) { return OptimizerSettings::Kind_Name(named.param); });
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::layouts_test

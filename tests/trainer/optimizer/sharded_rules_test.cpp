@@ -7,7 +7,7 @@
 #include "trainer/optimizer/optimizer.h"
 #include "trainer/optimizer/whole_gradient.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::sharded_rules_test {
 namespace {
 
 struct Described {
@@ -147,4 +147,4 @@ TEST(WholeGradients, SlicesMayBeHeldTwice) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::sharded_rules_test

@@ -14,7 +14,7 @@
 #include "trainer/report/page.h"
 #include "trainer/run.pb.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::report_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -223,4 +223,4 @@ TEST(Page, NoTextBecomesMarkup) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::report_test

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numeric>
 
-namespace sextant::trainer {
+namespace sextant::trainer::thinning_test {
 namespace {
 
 std::vector<double> wave(size_t count) {
@@ -46,4 +46,4 @@ TEST(Thinning, PointsAreSpreadOverTheWholeCurve) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::thinning_test

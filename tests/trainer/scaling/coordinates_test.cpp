@@ -7,7 +7,7 @@
 #include "trainer/config/rules.h"
 #include "trainer/scaling/coordinate_plot.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::coordinates_test {
 namespace {
 
 Run small_run(OptimizerSettings::Kind kind, int base_width) {
@@ -81,4 +81,4 @@ TEST(Coordinates, AreWrittenAsTableCsvAndSvg) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::coordinates_test

@@ -4,7 +4,7 @@
 
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::csv_table_test {
 namespace {
 
 using data::expect_has;
@@ -68,4 +68,4 @@ TEST_F(CsvTableTest, MissingFile) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::csv_table_test

@@ -6,7 +6,7 @@
 
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::fit_doubts_test {
 namespace {
 
 using data::expect_has;
@@ -68,4 +68,4 @@ TEST(FitDoubts, NoLevelToFallTo) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::fit_doubts_test

@@ -7,7 +7,7 @@
 #include "trainer/config/load.h"
 #include "trainer/model/flops.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::ladder_test {
 namespace {
 
 using data::expect_has;
@@ -107,4 +107,4 @@ TEST_F(LadderTest, ComplainsOfTheFileByItself) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::ladder_test

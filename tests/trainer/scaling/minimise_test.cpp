@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace sextant::trainer {
+namespace sextant::trainer::minimise_test {
 namespace {
 
 // (x - 3)^2 + 2 (y + 1)^2 + x y / 2.
@@ -88,4 +88,4 @@ TEST(Minimise, SaysWhenItHasNotArrived) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::minimise_test

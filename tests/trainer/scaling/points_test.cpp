@@ -7,7 +7,7 @@
 #include "tests/data/scratch_folder.h"
 #include "trainer/scaling/capability.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::points_test {
 namespace {
 
 using data::expect_has;
@@ -102,4 +102,4 @@ TEST_F(PointsTest, CapabilityRefusals) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::points_test

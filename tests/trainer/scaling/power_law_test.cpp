@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace sextant::trainer {
+namespace sextant::trainer::power_law_test {
 namespace {
 
 constexpr PowerLaw kLaws[] = {{1, PowerLaw::Floor::kNone},
@@ -99,4 +99,4 @@ TEST(HuberOfLogs, HessianNearThePointsIsTheGradientsDifferenceQuotient) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::power_law_test

@@ -8,7 +8,7 @@
 
 #include "tests/data/scratch_folder.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::registration_test {
 namespace {
 
 using data::expect_has;
@@ -82,4 +82,4 @@ TEST_F(RegistrationTest, WantsWhatTheLawWants) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::registration_test

@@ -6,7 +6,7 @@
 #include "tests/trainer/config/config_text.h"
 #include "trainer/config/yaml_writer.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::rung_record_test {
 namespace {
 
 TEST(RungRecord, ReadsTheLossOfThatStepAlone) {
@@ -40,4 +40,4 @@ TEST(RungRecord, KnowsAnotherRunByWhatDecidesItsLoss) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::rung_record_test

@@ -9,7 +9,7 @@
 #include "tests/harness/golden.h"
 #include "trainer/config/load.h"
 
-namespace sextant::trainer {
+namespace sextant::trainer::task_prediction_test {
 namespace {
 
 using data::expect_has;
@@ -166,4 +166,4 @@ TEST_F(TaskLadderTest, ComplaintsAcrossFields) {
 }
 
 }  // namespace
-}  // namespace sextant::trainer
+}  // namespace sextant::trainer::task_prediction_test
