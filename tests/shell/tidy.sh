@@ -18,10 +18,12 @@ echo '#include "parallel/low.h"' >data/middle.h
 echo '#include "data/middle.h"' >data/a.cpp
 echo '#include <vector>' >data/b.cpp
 echo '#include "parallel/low.h"' >data/no_command.cpp
+entry='{"directory": "%s",\n "command": "c++ -O2 %s -o x.o -c %s/data/%s.cpp",\n "file": "%s/data/%s.cpp"\n}%s\n'
 {
   echo '['
-  printf '{\n  "directory": "%s",\n  "command": "c++ -O2 %s -o x.o -c %s/data/%s.cpp",\n  "file": "%s/data/%s.cpp"\n},\n' \
-    "$tree" "-Winvalid-pch -include $tree/build/cpu/cmake_pch.hxx" "$tree" a "$tree" a "$tree" '' "$tree" b "$tree" b
+  # shellcheck disable=SC2059  # the format is above
+  printf "$entry" \
+    "$tree" "-Winvalid-pch -include $tree/build/cpu/cmake_pch.hxx" "$tree" a "$tree" a , "$tree" '' "$tree" b "$tree" b ''
   echo ']'
 } >build/cpu/compile_commands.json
 
@@ -29,15 +31,25 @@ echo '#include "parallel/low.h"' >data/no_command.cpp
 cat >"$work/clang/clang-tidy" <<STAND_IN
 #!/usr/bin/env bash
 [[ \$1 == --version ]] && { echo "version \$(cat "$work/version")"; exit; }
-echo "\${@: -1}" >>"$work/read"
-! grep -H BAD "\${@: -1}"
+file=\${@: -1}
+[[ \$file == */batches/* ]] && { echo batch >>"$work/batches"; file=\$(sed 's/#include "\(.*\)"/\1/; s#$tree/##' "\$file"); }
+printf '%s\n' \$file >>"$work/read"
+! grep -H BAD \$file
 STAND_IN
 cat >"$work/clang/clang-23" <<STAND_IN
 #!/usr/bin/env bash
 echo "\$*" >>"$work/precompiled"
 touch "\${@: -1}"
 STAND_IN
+# CMake would give each source a command, and compile a and b at a time.
+cat >"$work/clang/cmake" <<STAND_IN
+#!/usr/bin/env bash
+mkdir -p "\$4/CMakeFiles/data.dir/Unity"
+cp build/cpu/compile_commands.json "\$4"
+[[ \$5 == *=OFF ]] || printf '#include "$tree/data/%s.cpp"\n' a b >"\$4/CMakeFiles/data.dir/Unity/unity_0_cxx.cxx"
+STAND_IN
 chmod +x "$work/clang"/*
+PATH=$work/clang:$PATH
 echo 1 >"$work/version"
 export SEXTANT_CLANG=$work/clang
 
@@ -51,6 +63,7 @@ reads() {
 }
 
 reads a b
+[[ $(<"$work/batches") == batch ]] || fail "a and b were not read at a time"
 reads ''
 [[ $(<"$work/precompiled") == *"-O2 "*"-x c++-header $tree/cmake/precompiled.h -o $tree/build/tidy/precompiled.pch" ]] ||
   fail "the header was not compiled once: $(<"$work/precompiled")"
