@@ -35,8 +35,13 @@ at::Tensor whole_time(const trainer::Transformer& model, const at::Tensor& numbe
 trainer::Rows whole_rows(const trainer::Transformer& model, const trainer::Rows& rows) {
   if (model.part().context == nullptr) return rows;
   auto whole = [&](const at::Tensor& part) { return whole_time(model, part); };
-  trainer::Rows all{whole(rows.tokens),    whole(rows.targets), whole(rows.loss_mask),
-                    whole(rows.positions), rows.documents,      {}};
+  trainer::Rows all{whole(rows.tokens),
+                    whole(rows.targets),
+                    whole(rows.loss_mask),
+                    whole(rows.positions),
+                    rows.documents,
+                    {},
+                    {}};
   for (const at::Tensor& column : rows.columns) all.columns.push_back(whole(column));
   return all;
 }

@@ -129,10 +129,7 @@ LossParts Passes::evaluate(int64_t count, const std::function<Rows(int64_t micro
   return adds_losses() ? parts : LossParts();
 }
 
-at::Tensor Passes::hidden(const at::Tensor& tokens, const at::Tensor& positions, Cache& cache) {
-  Rows rows;
-  rows.tokens = tokens;
-  rows.positions = positions;
+at::Tensor Passes::hidden(const Rows& rows, Cache& cache) {
   at::Tensor last;
   parallel::StageCalls calls;
   calls.forward = [&](int64_t chunk, int64_t, const at::Tensor& x) {
@@ -141,10 +138,27 @@ at::Tensor Passes::hidden(const at::Tensor& tokens, const at::Tensor& positions,
     if (model_.ends(stage)) last = y;
     return y;
   };
-  parallel::ActivationType type = activation_type(tokens.size(0), tokens.size(1));
+  parallel::ActivationType type = activation_type(rows.tokens.size(0), rows.tokens.size(1));
   engine_.run(parallel::forward_schedule(shape(1)), type, calls);
-  cache.fill = CacheFill::kSome;
   return from_last(last, type.shape, type.options);
+}
+
+at::Tensor Passes::hidden(const at::Tensor& tokens, const at::Tensor& positions, Cache& cache) {
+  Rows rows;
+  rows.tokens = tokens;
+  rows.positions = positions;
+  at::Tensor last = hidden(rows, cache);
+  cache.fill = CacheFill::kSome;
+  return last;
+}
+
+at::Tensor Passes::hidden(const at::Tensor& tokens, const at::Tensor& positions,
+                          const std::vector<Branch>& branches, Cache& kept) {
+  Rows rows;
+  rows.tokens = tokens;
+  rows.positions = positions;
+  rows.branches = branches;
+  return hidden(rows, kept);
 }
 
 at::Tensor Passes::logits(const at::Tensor& hidden) {
@@ -152,6 +166,16 @@ at::Tensor Passes::logits(const at::Tensor& hidden) {
   if (pipeline_.rank() == last_rank()) logits = model_.logits(hidden);
   auto type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   return from_last(logits, {hidden.size(0), model_.settings().vocabulary()}, hidden.options().dtype(type));
+}
+
+TargetScores Passes::score(const at::Tensor& hidden, const at::Tensor& rows, const at::Tensor& targets) {
+  at::Tensor both;  // [2, P] fp64
+  if (pipeline_.rank() == last_rank()) {
+    TargetScores scores = target_scores(hidden, model_.output_weight(), rows, targets, model_.part().tensor);
+    both = at::stack({scores.log_probabilities, scores.likeliest.to(at::kDouble)});
+  }
+  both = from_last(both, {2, targets.size(0)}, hidden.options().dtype(at::kDouble));
+  return {both[0], both[1] > 0};
 }
 
 at::Tensor Passes::from_last(const at::Tensor& there, at::IntArrayRef shape, at::TensorOptions options) {

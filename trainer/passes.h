@@ -9,6 +9,7 @@
 #include "parallel/deferred_sinks.h"
 #include "parallel/group.h"
 #include "parallel/pipeline.h"
+#include "trainer/kernels/target_scores.h"
 #include "trainer/loss.h"
 #include "trainer/metrics/breakdown.h"
 #include "trainer/model/transformer.h"
@@ -51,8 +52,13 @@ class Passes {
 
   // The last layer's channels of new tokens, [B, T, C] on every rank; see Transformer::forward.
   at::Tensor hidden(const at::Tensor& tokens, const at::Tensor& positions, Cache& cache);
+  // The same of one row whose tokens are branches behind what a cache of one row holds, [1, T, C].
+  at::Tensor hidden(const at::Tensor& tokens, const at::Tensor& positions,
+                    const std::vector<Branch>& branches, Cache& kept);
   // hidden [B, C], equal on every rank, to logits [B, V] on every rank; see Transformer::logits.
   at::Tensor logits(const at::Tensor& hidden);
+  // target_scores of hidden [N, C], equal on every rank, on every rank.
+  TargetScores score(const at::Tensor& hidden, const at::Tensor& rows, const at::Tensor& targets);
 
   // What the rank with the last stage has, of this shape and type, on every rank of the pipeline.
   at::Tensor from_last(const at::Tensor& there, at::IntArrayRef shape, at::TensorOptions options);
@@ -74,6 +80,7 @@ class Passes {
     return parallel::schedule_shape(settings_, microbatches);
   }
   Rank last_rank() const;
+  at::Tensor hidden(const Rows& rows, Cache& cache);
   // What goes from stage to stage, [B, T, C]; in training for tokens [B, T]: of a shard of time where ranks
   // share the model.
   parallel::ActivationType activation_type(int64_t rows, int64_t time) const;

@@ -25,8 +25,13 @@ Rows rows_of(const data::Batch& batch, int64_t first, int64_t count, at::Device 
   auto whole = [&](const auto& all) { return copy_rows(all, first, count, batch.time, device); };
   std::vector<at::Tensor> columns;
   for (const auto& column : batch.columns) columns.push_back(cut(whole(column)));
-  return {cut(whole(batch.tokens)),    cut(whole(batch.targets)), cut(whole(batch.loss_mask)),
-          cut(whole(batch.positions)), whole(batch.documents),    std::move(columns)};
+  return {cut(whole(batch.tokens)),
+          cut(whole(batch.targets)),
+          cut(whole(batch.loss_mask)),
+          cut(whole(batch.positions)),
+          whole(batch.documents),
+          std::move(columns),
+          {}};
 }
 
 }  // namespace sextant::trainer

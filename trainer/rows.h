@@ -6,6 +6,7 @@
 
 #include "data/batch.h"
 #include "trainer/context_cut.h"
+#include "trainer/kernels/branch.h"
 
 namespace sextant::trainer {
 
@@ -18,6 +19,8 @@ struct Rows {
   at::Tensor positions;             // [B, T/n] int64
   at::Tensor documents;             // [B, T] int32, of the whole rows; undefined: each row is one document
   std::vector<at::Tensor> columns;  // each [B, T/n] fp32: see data::Batch
+  // Of one row whose tokens are branches behind what a cache holds (branch_attention); empty: of no such row.
+  std::vector<Branch> branches;
 };
 
 // Copies `count` rows from `first` on to the device: of each, what the cut leaves to this rank.

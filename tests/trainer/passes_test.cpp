@@ -10,6 +10,7 @@
 #include "parallel/group_threads.h"
 #include "trainer/assembly.h"
 #include "trainer/config/rules.h"
+#include "trainer/evaluation/shared_prefix_scores.h"
 #include "trainer/generation/generate.h"
 #include "trainer/loss.h"
 #include "trainer/model/initialise.h"
@@ -254,6 +255,35 @@ TEST(Passes, GenerateWhatOneRankDoes) {
       for (size_t i = 0; i < prompts.size(); ++i) {
         EXPECT_EQ(completions[i].ids, wanted[i].ids);
         EXPECT_EQ(completions[i].log_probabilities, wanted[i].log_probabilities);
+      }
+    });
+  }
+}
+
+// Items of several texts, of which some go through the model together.
+TEST(Passes, ScoreWhatOneRankDoes) {
+  trainer::Run run = small_run(ModelSettings::llama, NumericsSettings::fp32);
+  run.mutable_model()->set_initial_std(0.3);
+  std::vector<TextsOfItem> items{{{{1, 2, 3, 4}, 2, false}, {{1, 2, 5}, 2, false}}, {{{7, 8}, 1, false}}};
+  auto score = [&](const trainer::Run& cut, parallel::Group& world) {
+    Assembly assembly(cut, world, at::kCPU);
+    initialise(assembly.step().pieces(), 5);
+    assembly.step().refresh_values();
+    KeptPrefix nothing;
+    return score_items(assembly.passes(), items, nothing);
+  };
+  auto alone = parallel::single_rank_group();
+  auto wanted = score(run, *alone);
+  for (const Case& which :
+       {Case{2, MeshSettings::one_forward_one_backward, {}}, Case{3, MeshSettings::gpipe, {}}}) {
+    SCOPED_TRACE(which.name());
+    parallel::run_ranks(which.ranks, [&](parallel::Group& world) {
+      auto scores = score(which.apply(run), world);
+      for (size_t i = 0; i < items.size(); ++i) {
+        for (size_t text = 0; text < items[i].size(); ++text) {
+          EXPECT_EQ(scores[i][text].log_probabilities, wanted[i][text].log_probabilities);
+          EXPECT_EQ(scores[i][text].greedy, wanted[i][text].greedy);
+        }
       }
     });
   }

@@ -174,7 +174,13 @@ json EndpointModel::echo_body(const std::string& text) const {
           {"temperature", 0},           {"echo", true},   {"logprobs", 1}};
 }
 
-std::vector<OptionScore> EndpointModel::score(const EvalItem& item) {
+std::vector<std::vector<OptionScore>> EndpointModel::score(const std::vector<const EvalItem*>& items) {
+  std::vector<std::vector<OptionScore>> scores;
+  for (const EvalItem* item : items) scores.push_back(score_options(*item));
+  return scores;
+}
+
+std::vector<OptionScore> EndpointModel::score_options(const EvalItem& item) const {
   std::vector<HttpRequest> requests;
   for (const EvalOption& option : item.options)
     requests.push_back({settings_.url() + kText, dumped(echo_body(option.context + option.continuation))});

@@ -22,7 +22,7 @@ class EndpointModel : public EvalModel {
   // Throw Error(kEnvironment) where the server gives no answer, and Error(kInput) with its own words where it
   // refuses one.
   std::vector<Answered> write(const std::vector<Question>& questions, const WritingRules& rules) override;
-  std::vector<OptionScore> score(const EvalItem& item) override;
+  std::vector<std::vector<OptionScore>> score(const std::vector<const EvalItem*>& items) override;
   DocumentScore read(const std::string& text, int64_t stride) override;
 
  private:
@@ -32,6 +32,7 @@ class EndpointModel : public EvalModel {
   nlohmann::json question_body(const Question& question, const WritingRules& rules, int64_t sample) const;
   std::string path_of(const Question& question) const;
   nlohmann::json echo_body(const std::string& text) const;
+  std::vector<OptionScore> score_options(const EvalItem& item) const;
   // The first choice of each reply.
   std::vector<nlohmann::json> choices_of(const std::vector<HttpRequest>& requests) const;
   nlohmann::json choice_of(const HttpRequest& request, const HttpReply& reply) const;

@@ -62,7 +62,8 @@ class EvalModel {
   virtual ~EvalModel() = default;
 
   virtual std::vector<Answered> write(const std::vector<Question>& questions, const WritingRules& rules) = 0;
-  virtual std::vector<OptionScore> score(const EvalItem& item) = 0;
+  // Of each item, of each of its options.
+  virtual std::vector<std::vector<OptionScore>> score(const std::vector<const EvalItem*>& items) = 0;
   // A whole text, `stride` tokens a window (0: as long as the windows are).
   virtual DocumentScore read(const std::string& text, int64_t stride) = 0;
 };

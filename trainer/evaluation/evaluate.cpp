@@ -18,12 +18,9 @@ namespace {
 using nlohmann::ordered_json;
 
 // Items that each copy of the model measures before the ranks meet: they wait for each other then, but a
-// killed evaluation loses no more.
+// killed evaluation loses no more. Of short items so many more that a pass over the model has enough to do.
 constexpr int64_t kItemsBetweenMeetings = 8;
-
-int64_t items_between_meetings(const EvalTask& task) {
-  return std::max<int64_t>(1, kItemsBetweenMeetings / task.samples());
-}
+constexpr size_t kBytesBetweenMeetings = 4096;
 
 constexpr double kSecondsBetweenLines = 5;
 
@@ -37,6 +34,22 @@ size_t bytes_to_read(const EvalItem& item) {
   size_t bytes = item.options[0].context.size();
   for (const EvalOption& option : item.options) bytes += option.continuation.size();
   return bytes;
+}
+
+// Where the items that `copies` copies of the model measure before they meet end, from `first` on: of one
+// task.
+size_t next_meeting(const EvalSettings& settings, const EvalItems& items,
+                    const std::vector<ItemPlace>& places, size_t first, size_t copies) {
+  size_t task = places[first].task, last = first, bytes = 0;
+  const EvalTask& what = settings.tasks(static_cast<int>(task));
+  bool scored = what.kind() == EvalTask::multiple_choice || what.kind() == EvalTask::log_likelihood;
+  auto few = static_cast<size_t>(std::max<int64_t>(1, kItemsBetweenMeetings / what.samples()));
+  for (; last < places.size() && places[last].task == task; ++last) {
+    bool enough = last - first >= copies * few;
+    if (enough && (!scored || bytes >= copies * kBytesBetweenMeetings)) break;
+    bytes += bytes_to_read(items[task][places[last].item]);
+  }
+  return last;
 }
 
 // What an item begins with that other items may have, too.
@@ -165,10 +178,7 @@ EvalOutcome evaluate_items(const EvalTools& tools, const EvalSettings& settings,
   double start = now_seconds(), told = start;
   for (size_t first = 0, last = 0; first < missing.size(); first = last) {
     const EvalTask& task = settings.tasks(static_cast<int>(missing[first].task));
-    size_t most = first + static_cast<size_t>(copies * items_between_meetings(task));
-    for (last = first; last < std::min(most, missing.size()); ++last) {
-      if (missing[last].task != missing[first].task) break;
-    }
+    last = next_meeting(settings, items, missing, first, static_cast<size_t>(copies));
     std::vector<ordered_json> measured;
     parallel::together(world, [&] {
       std::vector<const EvalItem*> mine;

@@ -15,6 +15,30 @@ namespace {
 
 using nlohmann::ordered_json;
 
+// What each option's score and record are.
+std::vector<OptionScore> option_scores(const EvalItem& item, const TextsOfItem& texts,
+                                       const std::vector<TextScore>& scores) {
+  std::vector<OptionScore> all;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const ScoredText& text = texts[i];
+    const EvalOption& option = item.options[i];
+    auto end = text.ids.begin() + static_cast<int64_t>(text.first);
+    ordered_json seen;
+    if (i == 0 || option.context != item.options[0].context) {
+      seen["context"] = option.context;
+      seen["context_ids"] = std::vector<int32_t>(text.ids.begin(), end);
+    }
+    seen["continuation"] = option.continuation;
+    seen["ids"] = std::vector<int32_t>(end, text.ids.end());
+    seen["characters"] = characters_in(option.text);
+    seen["log_likelihood"] = scores[i].sum();
+    seen["greedy"] = scores[i].greedy;
+    if (text.truncated) seen["truncated"] = true;
+    all.push_back({scores[i].sum(), scores[i].greedy, std::move(seen)});
+  }
+  return all;
+}
+
 }  // namespace
 
 LocalModel::LocalModel(Passes& passes, TextForm form, std::vector<int32_t> stop_tokens,
@@ -91,38 +115,27 @@ std::vector<Answered> LocalModel::write(const std::vector<Question>& questions, 
   return all;
 }
 
-std::vector<OptionScore> LocalModel::score(const EvalItem& item) {
-  std::vector<ScoredText> texts;
-  for (const EvalOption& option : item.options)
-    texts.push_back(scored_pair(form_, option.context, option.continuation, option.kept_bytes));
-  std::vector<TextScore> scores = score_together(passes_, texts, prefix_);
-  std::vector<OptionScore> all;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    const ScoredText& text = texts[i];
-    const EvalOption& option = item.options[i];
-    auto end = text.ids.begin() + static_cast<int64_t>(text.first);
-    ordered_json seen;
-    if (i == 0 || option.context != item.options[0].context) {
-      seen["context"] = option.context;
-      seen["context_ids"] = std::vector<int32_t>(text.ids.begin(), end);
-    }
-    seen["continuation"] = option.continuation;
-    seen["ids"] = std::vector<int32_t>(end, text.ids.end());
-    seen["characters"] = characters_in(option.text);
-    seen["log_likelihood"] = scores[i].sum();
-    seen["greedy"] = scores[i].greedy;
-    if (text.truncated) seen["truncated"] = true;
-    all.push_back({scores[i].sum(), scores[i].greedy, std::move(seen)});
+std::vector<std::vector<OptionScore>> LocalModel::score(const std::vector<const EvalItem*>& items) {
+  std::vector<TextsOfItem> texts;
+  for (const EvalItem* item : items) {
+    texts.emplace_back();
+    for (const EvalOption& option : item->options)
+      texts.back().push_back(scored_pair(form_, option.context, option.continuation, option.kept_bytes));
   }
+  auto scores = score_items(passes_, texts, prefix_);
+  std::vector<std::vector<OptionScore>> all;
+  for (size_t i = 0; i < items.size(); ++i) all.push_back(option_scores(*items[i], texts[i], scores[i]));
   return all;
 }
 
 DocumentScore LocalModel::read(const std::string& text, int64_t stride) {
   DocumentScore score;
-  for (const ScoredText& window : rolling_windows(form_, text, stride)) {
-    score.log_likelihood += score_together(passes_, {window})[0].sum();
+  std::vector<TextsOfItem> windows;
+  for (ScoredText& window : rolling_windows(form_, text, stride)) {
     score.tokens += static_cast<int64_t>(window.measured());
+    windows.push_back({std::move(window)});
   }
+  for (const auto& window : score_items(passes_, windows, prefix_)) score.log_likelihood += window[0].sum();
   return score;
 }
 

@@ -20,7 +20,7 @@ class LocalModel : public EvalModel {
   LocalModel(Passes& passes, TextForm form, std::vector<int32_t> stop_tokens, const data::ChatTemplate* chat);
 
   std::vector<Answered> write(const std::vector<Question>& questions, const WritingRules& rules) override;
-  std::vector<OptionScore> score(const EvalItem& item) override;
+  std::vector<std::vector<OptionScore>> score(const std::vector<const EvalItem*>& items) override;
   DocumentScore read(const std::string& text, int64_t stride) override;
 
  private:

@@ -18,19 +18,10 @@ ordered_json record_beginning(const EvalTask& task, const EvalItem& item) {
   return record;
 }
 
-// Scores of the options, which the record tells.
-std::vector<OptionScore> score_options(EvalModel& model, const EvalItem& item, ordered_json& record) {
-  std::vector<OptionScore> scores = model.score(item);
-  record["options"] = ordered_json::array();
-  for (OptionScore& score : scores) record["options"].push_back(std::move(score.seen));
-  return scores;
-}
-
-void measure_choice(EvalModel& model, const EvalItem& item, ordered_json& record) {
+void tell_choice(const std::vector<OptionScore>& scores, const EvalItem& item, ordered_json& record) {
   std::vector<double> log_likelihoods;
   std::vector<int64_t> characters;
-  for (const OptionScore& score : score_options(model, item, record))
-    log_likelihoods.push_back(score.log_likelihood);
+  for (const OptionScore& score : scores) log_likelihoods.push_back(score.log_likelihood);
   for (const EvalOption& option : item.options) characters.push_back(characters_in(option.text));
   ChoiceGrade grade = grade_choice(log_likelihoods, characters, item.gold);
   record["probabilities"] = grade.probabilities;
@@ -41,8 +32,7 @@ void measure_choice(EvalModel& model, const EvalItem& item, ordered_json& record
   if (item.gold.size() > 1) record["grade"]["mc2"] = grade.mc2;
 }
 
-void measure_target(EvalModel& model, const EvalItem& item, ordered_json& record) {
-  OptionScore score = std::move(score_options(model, item, record)[0]);
+void tell_target(const OptionScore& score, ordered_json& record) {
   record["grade"] = {{"acc", score.greedy ? 1 : 0}, {"log_likelihood", score.log_likelihood}};
 }
 
@@ -80,6 +70,29 @@ void at_item(const EvalTask& task, const EvalItem& item, const Work& work) {
   }
 }
 
+// Scores of all items' options. Where that fails the items are tried one by one, to say which it is.
+std::vector<std::vector<OptionScore>> scores_of(EvalModel& model, const EvalTask& task,
+                                                const std::vector<const EvalItem*>& items) {
+  try {
+    return model.score(items);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kInput) throw;
+    for (const EvalItem* item : items) at_item(task, *item, [&] { model.score({item}); });
+    throw;
+  }
+}
+
+void measure_options(EvalModel& model, const EvalTask& task, const std::vector<const EvalItem*>& items,
+                     std::vector<ordered_json>& records) {
+  auto scores = scores_of(model, task, items);
+  for (size_t i = 0; i < items.size(); ++i) {
+    records[i]["options"] = ordered_json::array();
+    for (OptionScore& score : scores[i]) records[i]["options"].push_back(std::move(score.seen));
+    if (task.kind() == EvalTask::multiple_choice) tell_choice(scores[i], *items[i], records[i]);
+    if (task.kind() == EvalTask::log_likelihood) tell_target(scores[i][0], records[i]);
+  }
+}
+
 }  // namespace
 
 std::vector<ordered_json> measure_items(EvalModel& model, EvalModel& judge, const EvalSettings& settings,
@@ -90,14 +103,12 @@ std::vector<ordered_json> measure_items(EvalModel& model, EvalModel& judge, cons
     measure_generation(model, judge, settings, task, items, records);
     return records;
   }
-  for (size_t i = 0; i < items.size(); ++i) {
-    const EvalItem& item = *items[i];
-    at_item(task, item, [&] {
-      if (task.kind() == EvalTask::multiple_choice) measure_choice(model, item, records[i]);
-      if (task.kind() == EvalTask::log_likelihood) measure_target(model, item, records[i]);
-      if (task.kind() == EvalTask::perplexity) measure_document(model, task, item, records[i]);
-    });
+  if (task.kind() == EvalTask::perplexity) {
+    for (size_t i = 0; i < items.size(); ++i)
+      at_item(task, *items[i], [&] { measure_document(model, task, *items[i], records[i]); });
+    return records;
   }
+  measure_options(model, task, items, records);
   return records;
 }
 

@@ -22,8 +22,8 @@ constexpr int64_t kTileRows = 512;        // packed inputs then leave the second
 // Where the arithmetic is done: bf16 by tiles if the processor has them and the layer's shape fits.
 enum class Way { kVectors, kTiles };
 
-Way way_of(const at::Tensor& input, const at::Tensor& weight, InstructionSet set) {
-  bool tiles = set == InstructionSet::kAmx && input.scalar_type() == at::kBFloat16 &&
+Way way_of(const at::Tensor& weight, InstructionSet set) {
+  bool tiles = set == InstructionSet::kAmx && weight.scalar_type() == at::kBFloat16 &&
                weight.size(1) % amx::kTileDepth == 0 && weight.size(0) >= amx::kTileRows;
   return tiles ? Way::kTiles : Way::kVectors;
 }
@@ -110,7 +110,11 @@ bool is_few_rows(const at::Tensor& input, const Linear& layer, InstructionSet se
   if (!c10::InferenceMode::is_enabled() || !fits_simd(input) || input.numel() == 0) return false;
   const at::Tensor& weight = layer.weight;
   if (weight.scalar_type() != input.scalar_type() || !weight.is_contiguous()) return false;
-  return rows_of(input) <= (way_of(input, weight, set) == Way::kTiles ? kTileRows : kVectorRows);
+  return rows_of(input) <= most_few_rows(weight, set);
+}
+
+int64_t most_few_rows(const at::Tensor& weight, InstructionSet set) {
+  return way_of(weight, set) == Way::kTiles ? kTileRows : kVectorRows;
 }
 
 std::vector<at::Tensor> few_rows_linear(const at::Tensor& input, const std::vector<Linear>& layers,
@@ -124,7 +128,7 @@ std::vector<at::Tensor> few_rows_linear(const at::Tensor& input, const std::vect
     expect(layer.weight.size(1) == input.size(-1), "a linear layer reads all of its input");
     shape.back() = layer.weight.size(0);
     outputs.push_back(at::empty(shape, input.options().dtype(output)));
-    Way way = way_of(input, layer.weight, set);
+    Way way = way_of(layer.weight, set);
     at::Tensor& inputs = way == Way::kTiles ? tiled : widened;
     if (!inputs.defined()) inputs = way == Way::kTiles ? packed(rows) : rows.to(at::kFloat);
     tasks.push_back(task_of(inputs, layer, outputs.back(), way, set));

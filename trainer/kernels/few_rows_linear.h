@@ -16,6 +16,9 @@ namespace sextant::trainer {
 // rows.
 bool is_few_rows(const at::Tensor& input, const Linear& layer, InstructionSet set = instruction_set());
 
+// The most rows that is_few_rows takes of such a weight, in inference mode.
+int64_t most_few_rows(const at::Tensor& weight, InstructionSet set = instruction_set());
+
 // One output [..., out_i] for each layer, all reading input [..., in]. `output` is the input's type or fp32.
 std::vector<at::Tensor> few_rows_linear(const at::Tensor& input, const std::vector<Linear>& layers,
                                         at::ScalarType output, InstructionSet set = instruction_set());

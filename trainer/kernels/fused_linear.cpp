@@ -9,7 +9,7 @@
 #include "parallel/along_dim.h"
 #include "parallel/base/error.h"
 #include "trainer/kernels/activation.h"
-#include "trainer/kernels/few_rows_linear.h"
+#include "trainer/kernels/inference_linear.h"
 #include "trainer/kernels/norm.h"
 
 namespace sextant::trainer {
@@ -233,21 +233,11 @@ std::optional<at::Tensor> maybe(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional(tensor) : std::nullopt;
 }
 
-// Nothing is kept for backward; the few rows of generation have kernels of their own.
-std::vector<at::Tensor> linear_layers(const at::Tensor& input, const std::vector<Linear>& layers) {
-  bool few = std::all_of(layers.begin(), layers.end(),
-                         [&](const Linear& layer) { return is_few_rows(input, layer); });
-  if (few) return few_rows_linear(input, layers, input.scalar_type());
-  variable_list outputs;
-  for (const Linear& layer : layers) outputs.push_back(linear_forward(input, layer.weight, layer.bias));
-  return outputs;
-}
-
 // A row layer without gradient. With the stream whole, the sum over the ranks is whole on each.
 at::Tensor row_layer(const at::Tensor& x, const Linear& layer, TensorShare share) {
-  if (share.group == nullptr) return linear_layers(x, {layer})[0];
+  if (share.group == nullptr) return inference_linear(x, {layer}, x.scalar_type())[0];
   if (share.in_shards()) return row_forward(x, layer.weight, layer.bias, share.group);
-  at::Tensor sum = linear_layers(x, {{layer.weight, at::Tensor()}})[0].contiguous();
+  at::Tensor sum = inference_linear(x, {{layer.weight, at::Tensor()}}, x.scalar_type())[0].contiguous();
   share.group->all_reduce(sum);
   return layer.bias.defined() ? sum.add_(layer.bias) : sum;
 }
@@ -259,7 +249,8 @@ std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_
                                     const std::vector<Linear>& layers, Produced produced, TensorShare share) {
   if (!at::GradMode::is_enabled()) {
     at::Tensor normed = std::get<0>(norm_forward(x, norm_weight, norm_bias, epsilon));
-    return linear_layers(share.in_shards() ? parallel::gathered(normed, 1, *share.group) : normed, layers);
+    at::Tensor input = share.in_shards() ? parallel::gathered(normed, 1, *share.group) : normed;
+    return inference_linear(input, layers, x.scalar_type());
   }
   expect(share.group == nullptr || share.in_shards(), "a stream that is whole on every rank has no gradient");
   variable_list weights, biases;

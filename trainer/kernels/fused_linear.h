@@ -26,7 +26,7 @@ std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_
                                     const std::vector<Linear>& layers, Produced produced,
                                     TensorShare share = {});
 
-// A layer by itself, [..., in] to [..., out]; the few rows of generation by few_rows_linear. Shared, this is
+// A layer by itself, [..., in] to [..., out]; without gradient by inference_linear. Shared, this is
 // a row layer: x [B, T, in/n] to [B, T/n, out] in shards, the bias added once.
 at::Tensor linear(const at::Tensor& x, const Linear& layer, TensorShare share = {});
 

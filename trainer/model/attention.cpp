@@ -19,6 +19,8 @@ namespace {
 // All arguments and the result [B, T, heads, D].
 at::Tensor mix(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                const AttentionInputs& inputs) {
+  if (inputs.branches != nullptr)
+    return attend_branches(query, key, value, *inputs.cache, *inputs.branches, inputs.mask, inputs.window);
   if (inputs.cache != nullptr) store_in_cache(*inputs.cache, key, value, inputs.positions);
   // Rows that fill an empty cache see nothing but themselves, as in training.
   if (inputs.cache != nullptr && inputs.fill == CacheFill::kSome)

@@ -16,7 +16,9 @@ struct AttentionInputs {
   // [B, T] int32, the first key that a query sees, as a place in the whole row; of all the row's queries for
   // ulysses; undefined: the first of all.
   at::Tensor first_keys;
-  at::Tensor mask;              // with a cache: [B, 1, T, S] true where a query may look
+  at::Tensor mask;  // with a cache: [B, 1, T, S] true where a query may look
+  // Where it is not null, the row's tokens are these branches, and the cache is read and not written.
+  const std::vector<Branch>* branches = nullptr;
   LayerCache* cache = nullptr;  // when set, keys and values are stored at the positions and read from there
   CacheFill fill = CacheFill::kEmpty;  // of the cache, before these rows
   parallel::Group* context = nullptr;  // that shares the rows' time; null: they are whole

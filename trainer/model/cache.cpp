@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "trainer/kernels/attention.h"
+#include "trainer/kernels/branch_attention.h"
 #include "trainer/kernels/cached_attention.h"
 
 namespace sextant::trainer {
@@ -42,6 +43,12 @@ at::Tensor attend_cached(const at::Tensor& query, const LayerCache& cache, const
   if (fits_cached_attention(query))
     return cached_attention(query, cache.keys, cache.values, positions, window);
   return masked_attention(query.transpose(1, 2), cache.keys, cache.values, mask).transpose(1, 2);
+}
+
+at::Tensor attend_branches(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                           const LayerCache& kept, const std::vector<Branch>& branches,
+                           const at::Tensor& mask, int64_t window) {
+  return branch_attention(query, key, value, kept.keys, kept.values, branches, mask, window);
 }
 
 }  // namespace sextant::trainer

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "trainer/kernels/branch.h"
+
 namespace sextant::trainer {
 
 // B batch, T new tokens a row, H heads, KV key heads, D head width.
@@ -37,5 +39,12 @@ void store_in_cache(const LayerCache& cache, const at::Tensor& key, const at::Te
 // [B, T, H, D]. mask as cache_mask makes it, where cached_attention does not take these. Result [B, T, H, D].
 at::Tensor attend_cached(const at::Tensor& query, const LayerCache& cache, const at::Tensor& positions,
                          const at::Tensor& mask, int64_t window);
+
+// Attends as branch_attention does, a cache of one row holding what is kept, in all of its slots. query
+// [1, T, H, D], key and value [1, T, KV, D] of the branches' tokens, which are not stored. mask as
+// branch_mask makes it, where that needs one. Result [1, T, H, D].
+at::Tensor attend_branches(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                           const LayerCache& kept, const std::vector<Branch>& branches,
+                           const at::Tensor& mask, int64_t window);
 
 }  // namespace sextant::trainer

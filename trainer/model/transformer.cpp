@@ -10,9 +10,10 @@
 #include "parallel/autograd_collectives.h"
 #include "parallel/base/error.h"
 #include "trainer/kernels/attention.h"
+#include "trainer/kernels/branch_attention.h"
 #include "trainer/kernels/cached_attention.h"
 #include "trainer/kernels/embedding.h"
-#include "trainer/kernels/few_rows_linear.h"
+#include "trainer/kernels/inference_linear.h"
 #include "trainer/kernels/norm.h"
 #include "trainer/kernels/recompute.h"
 #include "trainer/kernels/rotary.h"
@@ -162,18 +163,25 @@ at::Tensor Transformer::first_keys_of(const at::Tensor& positions, const at::Ten
   return cut.kind == parallel::MeshSettings::ring ? cut(firsts) : firsts;
 }
 
-AttentionInputs Transformer::inputs_of(const at::Tensor& positions, const at::Tensor& documents, Cache* cache,
-                                       TensorShare share) const {
+AttentionInputs Transformer::inputs_of(const Rows& rows, const Cache* cache, TensorShare share) const {
+  const at::Tensor& positions = rows.positions;
+  bool on_cpu_kernels = fits_cached_attention((*parameters_.begin())->value);
   AttentionInputs inputs;
   inputs.share = share;
   inputs.positions = positions;
   inputs.window = settings_.sliding_window();
   if (cache != nullptr) inputs.fill = cache->fill;
-  if (cache == nullptr || cache->fill == CacheFill::kEmpty) {
-    inputs.first_keys = first_keys_of(positions, documents, cache);
+  if (!rows.branches.empty()) {
+    expect(cache != nullptr, "branches stand behind a cache");
+    inputs.branches = &rows.branches;
+    if (!on_cpu_kernels)
+      inputs.mask =
+          branch_mask(rows.branches, positions.size(1), cache->slots, inputs.window).to(positions.device());
+  } else if (cache == nullptr || cache->fill == CacheFill::kEmpty) {
+    inputs.first_keys = first_keys_of(positions, rows.documents, cache);
     if (cache == nullptr) inputs.context = part_.context;
     inputs.context_kind = part_.context_kind;
-  } else if (!fits_cached_attention((*parameters_.begin())->value)) {
+  } else if (!on_cpu_kernels) {
     inputs.mask = cache_mask(positions, cache->slots, inputs.window);
   }
   if (cache == nullptr && settings_.experts().capacity_factor() > 0) {
@@ -183,8 +191,8 @@ AttentionInputs Transformer::inputs_of(const at::Tensor& positions, const at::Te
     inputs.token_order = share.in_shards() ? own_shard(order, *share.group) : order;
   }
   if (rotary_table_.defined()) {
-    at::Tensor rows = rotary_table_.index_select(1, positions.reshape({-1}));
-    inputs.rotary_rows = rows.view({2, positions.size(0), positions.size(1), -1});  // [2, B, T, D/2]
+    at::Tensor rotary_rows = rotary_table_.index_select(1, positions.reshape({-1}));
+    inputs.rotary_rows = rotary_rows.view({2, positions.size(0), positions.size(1), -1});  // [2, B, T, D/2]
   }
   return inputs;
 }
@@ -242,7 +250,7 @@ at::Tensor Transformer::final_norm(const at::Tensor& x) const {
 at::Tensor Transformer::forward_stage(size_t stage, const at::Tensor& x, const Rows& rows,
                                       Cache* cache) const {
   TensorShare share{part_.tensor, cache == nullptr ? Stream::kShards : Stream::kWhole};
-  AttentionInputs inputs = inputs_of(rows.positions, rows.documents, cache, share);
+  AttentionInputs inputs = inputs_of(rows, cache, share);
   at::Tensor y =
       run_stage(stages_[stage], embeds(stage) ? embed(rows.tokens, rows.positions, share) : x, inputs, cache);
   return ends(stage) ? final_norm(y) : y;
@@ -253,7 +261,10 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
   expect(embedding_ != nullptr && final_norm_ != nullptr, "all stages of the model are here");
   expect(part_.tensor == nullptr || !at::GradMode::is_enabled(), "gradients go through forward_stage");
   TensorShare share{part_.tensor, Stream::kWhole};
-  AttentionInputs inputs = inputs_of(positions, documents, cache, share);
+  Rows rows;
+  rows.positions = positions;
+  rows.documents = documents;
+  AttentionInputs inputs = inputs_of(rows, cache, share);
   at::Tensor x = embed(tokens, positions, share);
   for (const Stage& stage : stages_) x = run_stage(stage, x, inputs, cache);
   if (cache != nullptr) cache->fill = CacheFill::kSome;
@@ -271,9 +282,7 @@ const Parameter& Transformer::output() const {
 }
 
 at::Tensor Transformer::logits(const at::Tensor& hidden) const {
-  Linear layer{output().value, at::Tensor()};
-  at::Tensor logits = is_few_rows(hidden, layer) ? few_rows_linear(hidden, {layer}, at::kFloat)[0]
-                                                 : at::matmul(hidden, layer.weight.t());
+  at::Tensor logits = inference_linear(hidden, {{output().value, at::Tensor()}}, at::kFloat)[0];
   if (at::isReducedFloatingType(logits.scalar_type())) logits = logits.to(at::kFloat);
   if (part_.tensor == nullptr) return logits;
   return parallel::gathered(logits, logits.dim() - 1, *part_.tensor);

@@ -37,7 +37,8 @@ class Transformer {
   // one. The first stage embeds the tokens and takes no x; the last one ends with the final norm. Where tp
   // ranks of part().tensor share the model, x and the result are this rank's shard of time, [B, T/tp, C], and
   // all of them must call together with the same rows; tp divides T. With a cache as for forward(): x and the
-  // result are whole, and once all stages have run the cache holds something.
+  // result are whole, and once all stages have run the cache holds something. Rows with branches read what
+  // the cache holds and leave it as it is.
   at::Tensor forward_stage(size_t stage, const at::Tensor& x, const Rows& rows, Cache* cache = nullptr) const;
 
   // The last layer's channels after the final norm (times muP's output multiplier), [B, T, C], of a model
@@ -100,8 +101,7 @@ class Transformer {
   Block make_block(int64_t layer);
   at::Tensor first_keys_of(const at::Tensor& positions, const at::Tensor& documents,
                            const Cache* cache) const;
-  AttentionInputs inputs_of(const at::Tensor& positions, const at::Tensor& documents, Cache* cache,
-                            TensorShare share) const;
+  AttentionInputs inputs_of(const Rows& rows, const Cache* cache, TensorShare share) const;
   at::Tensor embed_tokens(const at::Tensor& tokens, TensorShare share) const;
   at::Tensor embed(const at::Tensor& tokens, const at::Tensor& positions, TensorShare share) const;
   at::Tensor run_stage(const Stage& stage, at::Tensor x, AttentionInputs& inputs, Cache* cache) const;
