@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "launch/commands.h"
+#include "launch/yaml_command.h"
 #include "rlhf/stage_run.h"
 #include "trainer/config/load.h"
 #include "trainer/config/reference.h"
@@ -17,9 +18,7 @@ namespace {
 
 enum class Form { kYaml, kList, kJson };
 
-struct ShowOptions {
-  std::string file;
-  std::vector<std::string> overrides;
+struct ShowOptions : YamlSource {
   Form form = Form::kYaml;
 };
 
@@ -71,8 +70,7 @@ void add_show(CLI::App& config) {
   auto options = std::make_shared<ShowOptions>();
   CLI::App* command =
       config.add_subcommand("show", "Print a configuration as resolved, and where each value is from");
-  command->add_option("file", options->file, "YAML file")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  add_yaml(*command, *options, "YAML file");
   auto* list = command->add_flag_callback(
       "--origins", [options] { options->form = Form::kList; }, "One line a value: key, value, origin");
   command

@@ -1,12 +1,11 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <memory>
-#include <string>
 #include <vector>
 
 #include "launch/commands.h"
 #include "launch/training_session.h"
+#include "launch/yaml_command.h"
 #include "rlhf/dpo_rows.h"
 #include "rlhf/preference_loss.h"
 #include "rlhf/preference_moves.h"
@@ -16,11 +15,6 @@
 
 namespace sextant::launch {
 namespace {
-
-struct DpoOptions {
-  std::string file;
-  std::vector<std::string> overrides;
-};
 
 // Rules that only this stage has.
 void check_dpo(const RunFile& run) {
@@ -89,7 +83,7 @@ class PreferenceTraining {
   }
 };
 
-int dpo(const DpoOptions& options) {
+int dpo(const YamlSource& options) {
   rlhf::DpoRun settings;
   RunFile run = read_stage(options.file, options.overrides, settings, trainer::ModelSettings::tokens);
   check_dpo(run);
@@ -100,15 +94,10 @@ int dpo(const DpoOptions& options) {
 }  // namespace
 
 void add_dpo(CLI::App& app) {
-  auto options = std::make_shared<DpoOptions>();
-  CLI::App* command = app.add_subcommand(
-      "dpo", "Train a policy on comparisons, without a reward model; start it again to go on");
-  command->add_option("file", options->file, "YAML file of the run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
-  command->footer("Example: mpirun -n 2 sextant dpo configs/rlhf/quickstart_dpo.yaml dpo.beta=0.2");
-  command->callback([options] {
-    if (int code = dpo(*options); code != 0) throw CLI::RuntimeError(code);
-  });
+  add_yaml_command(app, "dpo",
+                   "Train a policy on comparisons, without a reward model; start it again to go on",
+                   "YAML file of the run",
+                   "Example: mpirun -n 2 sextant dpo configs/rlhf/quickstart_dpo.yaml dpo.beta=0.2", dpo);
 }
 
 }  // namespace sextant::launch

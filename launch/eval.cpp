@@ -17,6 +17,7 @@
 #include "launch/ranks.h"
 #include "launch/run_start.h"
 #include "launch/stored_model.h"
+#include "launch/yaml_command.h"
 #include "parallel/agreement.h"
 #include "parallel/mesh.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -33,11 +34,6 @@ namespace sextant::launch {
 namespace {
 
 using parallel::Group;
-
-struct EvalOptions {
-  std::string file;
-  std::vector<std::string> overrides;
-};
 
 // One start of an evaluation on one rank.
 class EvalSession {
@@ -170,7 +166,7 @@ class EvalSession {
   }
 };
 
-int evaluate(const EvalOptions& options) {
+int evaluate(const YamlSource& options) {
   trainer::EvalRun run = trainer::load_eval(options.file, options.overrides, nullptr);
   trainer::StopSignal stop;
   return run_on_ranks([&](parallel::MpiSession& session, Group& world) {
@@ -181,10 +177,9 @@ int evaluate(const EvalOptions& options) {
 }  // namespace
 
 void add_eval(CLI::App& app) {
-  auto options = std::make_shared<EvalOptions>();
+  auto options = std::make_shared<YamlSource>();
   CLI::App* command = app.add_subcommand("eval", "Measure a model on tasks; start it again to go on");
-  command->add_option("file", options->file, "YAML file of the tasks (docs/evals.md)");
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  add_yaml(*command, *options, "YAML file of the tasks (docs/evals.md)")->required(false);
   command->footer(
       "Example: mpirun -n 2 sextant eval configs/evals/arc_easy.yaml "
       "eval.checkpoint=runs/quickstart/pretrain "

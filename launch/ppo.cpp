@@ -12,6 +12,7 @@
 #include "launch/ranks.h"
 #include "launch/run_place.h"
 #include "launch/run_start.h"
+#include "launch/yaml_command.h"
 #include "parallel/agreement.h"
 #include "rlhf/frozen_model.h"
 #include "rlhf/policy.h"
@@ -32,11 +33,6 @@ namespace {
 using parallel::Group;
 
 constexpr const char* kConfig = "config.yaml";
-
-struct PpoOptions {
-  std::string file;
-  std::vector<std::string> overrides;
-};
 
 // Which command runs: with a value model or by groups of answers.
 enum class PolicyKind { kPpo, kGrpo };
@@ -253,7 +249,7 @@ class PpoSession {
   int64_t left_out_ = 0, tokens_ = 0;
 };
 
-int run_policy(const PpoOptions& options, PolicyKind kind) {
+int run_policy(const YamlSource& options, PolicyKind kind) {
   rlhf::PpoRun settings;
   RunFile run = read_stage(options.file, options.overrides, settings, trainer::ModelSettings::tokens);
   trainer::check(rlhf::ppo_complaints(settings), run.origins);
@@ -279,15 +275,10 @@ int run_policy(const PpoOptions& options, PolicyKind kind) {
 }
 
 void add_policy_command(CLI::App& app, PolicyKind kind, const std::string& name, const std::string& what) {
-  auto options = std::make_shared<PpoOptions>();
-  CLI::App* command = app.add_subcommand(name, what);
-  command->add_option("file", options->file, "YAML file of the run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
-  command->footer(
-      fmt::format("Example: mpirun -n 2 sextant {0} configs/rlhf/quickstart_{0}.yaml run.steps=20", name));
-  command->callback([options, kind] {
-    if (int code = run_policy(*options, kind); code != 0) throw CLI::RuntimeError(code);
-  });
+  add_yaml_command(
+      app, name, what, "YAML file of the run",
+      fmt::format("Example: mpirun -n 2 sextant {0} configs/rlhf/quickstart_{0}.yaml run.steps=20", name),
+      [kind](const YamlSource& source) { return run_policy(source, kind); });
 }
 
 }  // namespace

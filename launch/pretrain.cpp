@@ -1,18 +1,12 @@
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "launch/commands.h"
 #include "launch/pretraining.h"
+#include "launch/yaml_command.h"
 #include "trainer/config/yaml_writer.h"
 
 namespace sextant::launch {
 namespace {
-
-struct PretrainOptions {
-  std::string file;
-  std::vector<std::string> overrides;
-};
 
 StageRows open_shards(const trainer::Run& config, const data::Tokenizer&, const data::LoaderShape& train,
                       const data::LoaderShape& valid) {
@@ -37,7 +31,7 @@ TrainingStage pretraining() {
 
 namespace {
 
-int pretrain(const PretrainOptions& options) {
+int pretrain(const YamlSource& options) {
   RunFile run = read_run(options.file, options.overrides);
   if (run.config.model().head() == trainer::ModelSettings::scalar) {
     trainer::check({{"model.head",
@@ -51,16 +45,10 @@ int pretrain(const PretrainOptions& options) {
 }  // namespace
 
 void add_pretrain(CLI::App& app) {
-  auto options = std::make_shared<PretrainOptions>();
-  CLI::App* command =
-      app.add_subcommand("pretrain", "Train a model on token shards; start it again to go on");
-  command->add_option("file", options->file, "YAML file of the run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
-  command->footer(
-      "Example: mpirun -n 2 sextant pretrain configs/pretrain/quickstart.yaml optimizer.learning_rate=3e-4");
-  command->callback([options] {
-    if (int code = pretrain(*options); code != 0) throw CLI::RuntimeError(code);
-  });
+  add_yaml_command(
+      app, "pretrain", "Train a model on token shards; start it again to go on", "YAML file of the run",
+      "Example: mpirun -n 2 sextant pretrain configs/pretrain/quickstart.yaml optimizer.learning_rate=3e-4",
+      pretrain);
 }
 
 }  // namespace sextant::launch

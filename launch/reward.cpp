@@ -7,6 +7,7 @@
 
 #include "launch/commands.h"
 #include "launch/training_session.h"
+#include "launch/yaml_command.h"
 #include "rlhf/pairwise_loss.h"
 #include "rlhf/reward_report.h"
 #include "rlhf/reward_rows.h"
@@ -17,11 +18,6 @@
 
 namespace sextant::launch {
 namespace {
-
-struct RewardOptions {
-  std::string file;
-  std::vector<std::string> overrides;
-};
 
 // Rules that only a reward model has.
 void check_reward(const RunFile& run) {
@@ -79,7 +75,7 @@ class RewardTraining {
   std::unique_ptr<data::Loader> demonstrations_;
 };
 
-int reward(const RewardOptions& options) {
+int reward(const YamlSource& options) {
   rlhf::RewardRun settings;
   RunFile run = read_stage(options.file, options.overrides, settings, trainer::ModelSettings::scalar);
   check_reward(run);
@@ -90,15 +86,9 @@ int reward(const RewardOptions& options) {
 }  // namespace
 
 void add_reward(CLI::App& app) {
-  auto options = std::make_shared<RewardOptions>();
-  CLI::App* command =
-      app.add_subcommand("reward", "Train a reward model on comparisons; start it again to go on");
-  command->add_option("file", options->file, "YAML file of the run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
-  command->footer("Example: mpirun -n 2 sextant reward configs/rlhf/quickstart_reward.yaml run.steps=100");
-  command->callback([options] {
-    if (int code = reward(*options); code != 0) throw CLI::RuntimeError(code);
-  });
+  add_yaml_command(
+      app, "reward", "Train a reward model on comparisons; start it again to go on", "YAML file of the run",
+      "Example: mpirun -n 2 sextant reward configs/rlhf/quickstart_reward.yaml run.steps=100", reward);
 }
 
 }  // namespace sextant::launch

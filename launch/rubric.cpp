@@ -12,6 +12,7 @@
 #include "launch/commands.h"
 #include "launch/machine.h"
 #include "launch/ranks.h"
+#include "launch/yaml_command.h"
 #include "parallel/agreement.h"
 #include "parallel/base/error.h"
 #include "rlhf/rubric_comparisons.h"
@@ -22,11 +23,6 @@ namespace sextant::launch {
 namespace {
 
 using parallel::Group;
-
-struct RubricOptions {
-  std::string file;
-  std::vector<std::string> overrides;
-};
 
 std::vector<std::filesystem::path> paths_in(const google::protobuf::RepeatedPtrField<std::string>& files) {
   return {files.begin(), files.end()};
@@ -105,7 +101,7 @@ int fit(const rlhf::RubricFitRun& run, parallel::MpiSession& session, Group& wor
   return 0;
 }
 
-int fit_rubric(const RubricOptions& options) {
+int fit_rubric(const YamlSource& options) {
   rlhf::RubricFitRun run;
   trainer::Origins origins;
   trainer::load_config(options.file, options.overrides, run, &origins);
@@ -118,15 +114,10 @@ void add_rubric(CLI::App& app) {
   CLI::App* rubric = app.add_subcommand("rubric", "What a rubric's sources are worth");
   rubric->require_subcommand(1);
   rubric->footer("Example: sextant rubric fit configs/rlhf/quickstart_rubric_fit.yaml");
-  auto options = std::make_shared<RubricOptions>();
-  CLI::App* command = rubric->add_subcommand(
-      "fit", "Learn the rewards of a rubric from comparisons, on top of a reward model");
-  command->add_option("file", options->file, "YAML file of the fit (docs/alignment.md)")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
-  command->footer("Example: sextant rubric fit configs/rlhf/quickstart_rubric_fit.yaml fit.steps=200");
-  command->callback([options] {
-    if (int code = fit_rubric(*options); code != 0) throw CLI::RuntimeError(code);
-  });
+  add_yaml_command(*rubric, "fit", "Learn the rewards of a rubric from comparisons, on top of a reward model",
+                   "YAML file of the fit (docs/alignment.md)",
+                   "Example: sextant rubric fit configs/rlhf/quickstart_rubric_fit.yaml fit.steps=200",
+                   fit_rubric);
 }
 
 }  // namespace sextant::launch

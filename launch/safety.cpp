@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "data/durable_file.h"
 #include "launch/commands.h"
 #include "launch/machine.h"
 #include "launch/ranks.h"
+#include "launch/yaml_command.h"
 #include "parallel/agreement.h"
 #include "parallel/base/error.h"
 #include "rlhf/safety_report.h"
@@ -23,11 +23,6 @@ namespace sextant::launch {
 namespace {
 
 using parallel::Group;
-
-struct SafetyOptions {
-  std::string file;
-  std::vector<std::string> overrides;
-};
 
 // One evaluation on one rank.
 class SafetySession {
@@ -103,7 +98,7 @@ class SafetySession {
   }
 };
 
-int safety(const SafetyOptions& options) {
+int safety(const YamlSource& options) {
   rlhf::SafetyRun run;
   trainer::Origins origins;
   trainer::load_config(options.file, options.overrides, run, &origins);
@@ -118,15 +113,10 @@ int safety(const SafetyOptions& options) {
 }  // namespace
 
 void add_safety(CLI::App& app) {
-  auto options = std::make_shared<SafetyOptions>();
-  CLI::App* command = app.add_subcommand(
-      "safety", "Ask models what is disallowed, sensitive and harmless, and count what they answer");
-  command->add_option("file", options->file, "YAML file of the evaluation (docs/alignment.md)")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
-  command->footer("Example: mpirun -n 2 sextant safety configs/rlhf/quickstart_safety.yaml");
-  command->callback([options] {
-    if (int code = safety(*options); code != 0) throw CLI::RuntimeError(code);
-  });
+  add_yaml_command(app, "safety",
+                   "Ask models what is disallowed, sensitive and harmless, and count what they answer",
+                   "YAML file of the evaluation (docs/alignment.md)",
+                   "Example: mpirun -n 2 sextant safety configs/rlhf/quickstart_safety.yaml", safety);
 }
 
 }  // namespace sextant::launch

@@ -8,6 +8,7 @@
 #include "data/durable_file.h"
 #include "launch/machine.h"
 #include "launch/scaling.h"
+#include "launch/yaml_command.h"
 #include "parallel/base/error.h"
 #include "trainer/config/load.h"
 #include "trainer/config/rules.h"
@@ -17,9 +18,7 @@
 namespace sextant::launch {
 namespace {
 
-struct CoordinateOptions {
-  std::string file;
-  std::vector<std::string> overrides;
+struct CoordinateOptions : YamlSource {
   trainer::CoordinateCheck check;
   std::string csv, svg;
 };
@@ -55,8 +54,7 @@ void add_scaling_coordinates(CLI::App& scaling) {
   auto options = std::make_shared<CoordinateOptions>();
   CLI::App* command = scaling.add_subcommand(
       "coordinates", "Train a few updates at several widths and say how activations grow: the check of muP");
-  command->add_option("file", options->file, "YAML file of a run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  add_yaml(*command, *options, "YAML file of a run");
   command->add_option("--widths", options->check.widths, "model.width of each model, such as 64,128,256")
       ->delimiter(',')
       ->required();

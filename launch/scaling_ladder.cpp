@@ -11,6 +11,7 @@
 #include "launch/pretraining.h"
 #include "launch/ranks.h"
 #include "launch/scaling.h"
+#include "launch/yaml_command.h"
 #include "parallel/agreement.h"
 #include "parallel/base/error.h"
 #include "trainer/automatic_layout.h"
@@ -23,9 +24,7 @@
 namespace sextant::launch {
 namespace {
 
-struct LadderOptions {
-  std::string file;
-  std::vector<std::string> overrides;
+struct LadderOptions : YamlSource {
   bool plan = false, time = false;
 };
 
@@ -163,8 +162,7 @@ void add_scaling_ladder(CLI::App& scaling) {
   auto options = std::make_shared<LadderOptions>();
   CLI::App* command = scaling.add_subcommand(
       "ladder", "Train a family of small models and collect their held-out losses; start it again to go on");
-  command->add_option("file", options->file, "YAML file of the ladder (docs/scaling.md)")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  add_yaml(*command, *options, "YAML file of the ladder (docs/scaling.md)");
   command->add_flag("--plan", options->plan, "Only print what it would cost");
   command->add_flag("--time", options->time,
                     "The same with hours on one rank of this machine, from a few updates of each rung");

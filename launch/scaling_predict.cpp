@@ -10,15 +10,14 @@
 #include "launch/run_start.h"
 #include "launch/scaling.h"
 #include "launch/version.h"
+#include "launch/yaml_command.h"
 #include "trainer/scaling/registration.h"
 #include "trainer/sha256.h"
 
 namespace sextant::launch {
 namespace {
 
-struct PredictOptions {
-  std::string file;
-  std::vector<std::string> overrides;
+struct PredictOptions : YamlSource {
   std::string points;
   trainer::FitSettings fit;
   bool json = false;
@@ -59,8 +58,7 @@ void add_scaling_predict(CLI::App& scaling) {
   options->fit.form = trainer::ScalingForm::kLoss;
   CLI::App* command = scaling.add_subcommand(
       "predict", "Foretell a run's held-out loss and register that before the run begins");
-  command->add_option("file", options->file, "YAML file of the run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  add_yaml(*command, *options, "YAML file of the run");
   command
       ->add_option("--points", options->points,
                    "CSV file with columns parameters, tokens, flops, loss: a ladder's points.csv")

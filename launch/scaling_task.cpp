@@ -7,15 +7,14 @@
 #include <vector>
 
 #include "launch/scaling.h"
+#include "launch/yaml_command.h"
 #include "trainer/config/load.h"
 #include "trainer/scaling/task_prediction.h"
 
 namespace sextant::launch {
 namespace {
 
-struct TaskOptions {
-  std::string file;
-  std::vector<std::string> overrides;
+struct TaskOptions : YamlSource {
   bool json = false;
 };
 
@@ -86,8 +85,7 @@ void add_scaling_task(CLI::App& scaling) {
   auto options = std::make_shared<TaskOptions>();
   CLI::App* command = scaling.add_subcommand(
       "task", "Predict a big run's task accuracies from the logs of small runs, in two steps");
-  command->add_option("file", options->file, "YAML file of runs and tasks (docs/scaling.md)")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  add_yaml(*command, *options, "YAML file of runs and tasks (docs/scaling.md)");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer("Example: sextant scaling task configs/ladders/olmo_tasks.yaml logs_folder=ladder-runs");
   command->callback([options] { predict(*options); });

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "launch/commands.h"
+#include "launch/yaml_command.h"
 #include "parallel/schedule_check.h"
 #include "trainer/config/load.h"
 #include "trainer/config/rules.h"
@@ -15,9 +16,7 @@
 namespace sextant::launch {
 namespace {
 
-struct Options {
-  std::string file;
-  std::vector<std::string> overrides;
+struct Options : YamlSource {
   int64_t microbatches = 0;  // 0: as the file has it
 };
 
@@ -64,8 +63,7 @@ void add_schedule(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("schedule", "Draw a pipeline schedule, with its bubble and what ranks keep");
-  command->add_option("file", options->file, "YAML file of the run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  add_yaml(*command, *options, "YAML file of the run");
   command
       ->add_option("--microbatches", options->microbatches, "Microbatches of a step, instead of the file's")
       ->check(CLI::PositiveNumber);

@@ -1,9 +1,7 @@
-#include <memory>
-#include <string>
-#include <vector>
 
 #include "launch/commands.h"
 #include "launch/training_session.h"
+#include "launch/yaml_command.h"
 #include "rlhf/stage_run.h"
 #include "rlhf/supervised_rows.h"
 #include "trainer/config/load.h"
@@ -12,12 +10,7 @@
 namespace sextant::launch {
 namespace {
 
-struct SftOptions {
-  std::string file;
-  std::vector<std::string> overrides;
-};
-
-int sft(const SftOptions& options) {
+int sft(const YamlSource& options) {
   rlhf::SupervisedRun settings;
   RunFile run = read_stage(options.file, options.overrides, settings, trainer::ModelSettings::tokens);
   TrainingStage stage;
@@ -44,16 +37,9 @@ int sft(const SftOptions& options) {
 }  // namespace
 
 void add_sft(CLI::App& app) {
-  auto options = std::make_shared<SftOptions>();
-  CLI::App* command =
-      app.add_subcommand("sft", "Fine-tune a model on conversations; start it again to go on");
-  command->add_option("file", options->file, "YAML file of the run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
-  command->footer(
-      "Example: mpirun -n 2 sextant sft configs/rlhf/quickstart_sft.yaml optimizer.learning_rate=1e-4");
-  command->callback([options] {
-    if (int code = sft(*options); code != 0) throw CLI::RuntimeError(code);
-  });
+  add_yaml_command(
+      app, "sft", "Fine-tune a model on conversations; start it again to go on", "YAML file of the run",
+      "Example: mpirun -n 2 sextant sft configs/rlhf/quickstart_sft.yaml optimizer.learning_rate=1e-4", sft);
 }
 
 }  // namespace sextant::launch

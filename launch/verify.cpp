@@ -9,6 +9,7 @@
 #include "launch/machine.h"
 #include "launch/ranks.h"
 #include "launch/run_start.h"
+#include "launch/yaml_command.h"
 #include "parallel/agreement.h"
 #include "trainer/host_memory.h"
 #include "trainer/layout_fault.h"
@@ -21,9 +22,7 @@ using parallel::Group;
 using trainer::Trace;
 using trainer::TraceDifference;
 
-struct VerifyOptions {
-  std::string file;
-  std::vector<std::string> overrides;
+struct VerifyOptions : YamlSource {
   int64_t steps = 3;
   bool exact = false;
 };
@@ -157,8 +156,7 @@ void add_verify(CLI::App& app) {
   auto options = std::make_shared<VerifyOptions>();
   CLI::App* command = app.add_subcommand(
       "verify", "Run a configuration's first steps on its layout and on one rank, and compare");
-  command->add_option("file", options->file, "YAML file of the run")->required();
-  command->add_option("overrides", options->overrides, "key.path=value, over what the file says");
+  add_yaml(*command, *options, "YAML file of the run");
   command->add_option("--steps", options->steps, "Steps to compare")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
