@@ -152,7 +152,7 @@ class ThreadGroup : public Group {
   std::unique_ptr<Work> all_reduce_async(at::Tensor tensor, Reduce how) override {
     check_reducible(*this, "all_reduce", tensor);
     Offer offer;
-    offer.input = tensor;
+    offer.input = std::move(tensor);
     offer.how = how;
     return collective("all_reduce", perform_all_reduce, std::move(offer));
   }
@@ -277,6 +277,7 @@ void run_ranks(int64_t n, const std::function<void(Group& world)>& body, std::sh
     hall->poison(rank, why);
   };
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(n));
   for (int64_t r = 0; r < n; ++r) {
     threads.emplace_back([&, rank = Rank(r)] {
       try {

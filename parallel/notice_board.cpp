@@ -66,7 +66,7 @@ class FolderNoticeBoard : public NoticeBoard {
     try {
       write_whole(file_of(rank), notice);
     } catch (const std::exception&) {
-      // No word is what the others will then report: still true.
+      return;  // no word is what the others will then report: still true
     }
   }
   std::optional<std::string> read(Rank rank) const override {
@@ -103,10 +103,10 @@ std::optional<fs::path> write_crash_note(const fs::path& folder, Rank rank,
     fs::create_directories(folder);
     fs::path path = folder / fmt::format("crash-rank-{}.txt", rank.value());
     if (write_whole(path, text + "\n")) return path;
+    return std::nullopt;
   } catch (const std::exception&) {
-    // The caller is on its way down already; its own message is what counts.
+    return std::nullopt;  // the caller is on its way down already; its own message is what counts
   }
-  return std::nullopt;
 }
 
 }  // namespace sextant::parallel
