@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "parallel/base/error.h"
+#include "parallel/tensor_memory.h"
 
 namespace sextant::parallel {
 namespace {
@@ -22,39 +23,45 @@ GradientBucket::GradientBucket(const BucketLayout& layout, size_t bucket, Group&
       group_(group),
       rules_(rules),
       whole_(group.size() == 1 || rules.memory == GradientMemory::kWhole),
-      kept_(whole_ || rules.memory == GradientMemory::kOwnedAfterwards),
       filled_(layout.tensors_of(bucket).size()) {
   auto gradient = at::TensorOptions().dtype(layout.type(bucket)).device(layout.device(bucket));
   type_ = reproducible() ? gradient.dtype(at::kLong) : gradient;
-  int64_t elements = layout.elements(bucket), share = whole_ ? elements : elements / layout.ranks(bucket);
-  // What lies between tensors is zero and stays so.
-  if (kept_) home_ = at::zeros({elements}, type_);
-  sum_ = whole_ ? home_ : at::zeros({share}, type_);
-  gradient_ = reproducible() ? at::zeros({share}, gradient) : sum_;
+  int64_t share = layout.elements(bucket) / (whole_ ? 1 : layout.ranks(bucket));
+  sum_ = whole_ ? at::empty({share}, type_) : at::zeros({share}, type_);
+  gradient_ = reproducible() ? at::empty({share}, gradient) : sum_;
 }
 
 void GradientBucket::begin_step() {
   buffer_.reset();
+  if (whole_) {
+    give_memory_back(sum_);
+    give_memory_back(gradient_);
+  }
   std::fill(filled_.begin(), filled_.end(), 0);
   started_ = 0;
   largest_ = 0;
 }
 
 void GradientBucket::open_buffer() {
-  if (!buffer_.defined()) buffer_ = kept_ && started_ == 0 ? home_ : fresh_buffer();
+  if (buffer_.defined()) return;
+  if (whole_ && started_ == 0) {
+    take_memory(sum_);
+    buffer_ = sum_;
+  } else {
+    buffer_ = at::empty({layout_.elements(bucket_)}, type_);
+  }
+  zero_gaps();
 }
 
-// The gaps between tensors are zeroed: sums of the bucket go over them.
-at::Tensor GradientBucket::fresh_buffer() const {
-  at::Tensor buffer = at::empty({layout_.elements(bucket_)}, type_);
+// What lies between tensors: sums and norms go over it.
+void GradientBucket::zero_gaps() {
   int64_t end = 0;
   for (size_t tensor : layout_.tensors_of(bucket_)) {
     Range range = layout_.range_of(tensor);
-    buffer.narrow(0, end, range.begin - end).zero_();
+    buffer_.narrow(0, end, range.begin - end).zero_();
     end = range.end;
   }
-  buffer.narrow(0, end, buffer.numel() - end).zero_();
-  return buffer;
+  buffer_.narrow(0, end, buffer_.numel() - end).zero_();
 }
 
 void GradientBucket::take(size_t leaf, const at::Tensor& scratch,
@@ -111,7 +118,9 @@ void GradientBucket::complete(Flight& flight) {
 void GradientBucket::finish_step() {
   if (!reproducible()) return;
   double begin = seconds();
+  take_memory(gradient_);
   largest_sum_ = rules_.loops.convert(gradient_, sum_, rules_.point);
+  if (whole_) give_memory_back(sum_);
   integer_seconds_ += seconds() - begin;
 }
 

@@ -40,6 +40,9 @@ struct SumRules {
 // One bucket of gradients on one rank: takes what arrives, and sums it over the ranks that hold these
 // weights. It can be summed several times in a step: what has arrived since the last start is added to the
 // sum.
+//
+// Whole sums have memory from the first arrival of a step until the next step begins. Backward lets a block's
+// activations go as it fills the block's gradients, so that one stands where the other stood.
 class GradientBucket {
  public:
   // A sum over ranks under way. It lands by complete(), in the order in which a bucket's sums were started.
@@ -77,7 +80,7 @@ class GradientBucket {
 
  private:
   void open_buffer();
-  at::Tensor fresh_buffer() const;
+  void zero_gaps();
   void zero_the_rest();
   bool reproducible() const { return rules_.reduction == Reduction::kReproducible; }
 
@@ -85,12 +88,11 @@ class GradientBucket {
   size_t bucket_;
   Group& group_;
   const SumRules& rules_;
-  bool whole_, kept_;         // the sum is of the whole bucket; its own buffer is kept from step to step
+  bool whole_;                // the sum is of the whole bucket
   at::TensorOptions type_;    // that numbers are added up in
-  at::Tensor home_;           // [elements] the kept buffer; undefined: none
   at::Tensor buffer_;         // [elements] what has arrived since the last start; undefined: nothing
   std::vector<char> filled_;  // by tensor of the bucket: stands in the buffer
-  at::Tensor sum_;            // home_ where it is whole, else [elements / ranks]
+  at::Tensor sum_;            // [elements / ranks]; a whole one is the first buffer itself
   at::Tensor gradient_;       // sum_ where that is no integer
   int64_t started_ = 0;       // sums in this step
   double largest_ = 0, largest_sum_ = 0, integer_seconds_ = 0;

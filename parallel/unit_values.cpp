@@ -6,25 +6,9 @@
 #include <algorithm>
 
 #include "parallel/base/error.h"
+#include "parallel/tensor_memory.h"
 
 namespace sextant::parallel {
-namespace {
-
-void take_memory(const at::Tensor& tensor) {
-  c10::StorageImpl* storage = tensor.storage().unsafeGetStorageImpl();
-  size_t bytes = static_cast<size_t>(tensor.numel()) * tensor.element_size();
-  storage->set_data_ptr_noswap(storage->allocator()->allocate(bytes));
-  storage->set_nbytes(bytes);
-}
-
-void give_memory_back(const at::Tensor& tensor) {
-  c10::StorageImpl* storage = tensor.storage().unsafeGetStorageImpl();
-  storage->set_data_ptr_noswap(at::DataPtr(nullptr, tensor.device()));
-  storage->set_nbytes(0);
-}
-
-}  // namespace
-
 UnitValues::UnitValues(const BucketLayout& layout, const Holders& holders, at::ScalarType type)
     : groups_(holders.sets()), buckets_(layout.count()), values_(layout.tensors()) {
   for (size_t set = 0; set < holders.sets(); ++set) {

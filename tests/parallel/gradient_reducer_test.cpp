@@ -138,6 +138,32 @@ TEST(ReducerSums, AWeightUnusedInOneStepHasGradientZero) {
   }
 }
 
+TEST(ReducerMemory, WholeSumsHaveItFromTheFirstArrivalToTheNextStep) {
+  for (Reduction reduction : {Reduction::kFast, Reduction::kReproducible}) {
+    for (int64_t ranks : {1, 2}) {
+      run_ranks(ranks, [&](Group& world) {
+        Network network(at::kFloat);
+        Summed summed(network.weights(), world, 100, {GradientMemory::kWhole, reduction, FixedPoint{6}, {}},
+                      at::kFloat);
+        for (int step = 0; step < 3; ++step) {
+          summed.reducer.begin_step(1);
+          for (size_t b = 0; b < summed.layout.count(); ++b)
+            EXPECT_EQ(summed.reducer.gradient(b).storage().nbytes(), 0U) << "a step begins without gradients";
+          network.loss(all_ids(), Recompute::kNo).backward();
+          summed.reducer.finish();
+          for (size_t b = 0; b < summed.layout.count(); ++b) {
+            at::Tensor sums = summed.reducer.gradient(b);
+            EXPECT_EQ(sums.numel(), summed.layout.elements(b));
+            EXPECT_TRUE(at::isfinite(sums).all().item<bool>())
+                << "nothing of the memory's earlier numbers is left";
+            sums.fill_(NAN);
+          }
+        }
+      });
+    }
+  }
+}
+
 // Sixteen microbatches of one row each, on any number of ranks, whatever they keep: the same bits.
 TEST(ReducerReproducible, RanksAndMemoryMakeNoDifference) {
   std::vector<at::Tensor> reference;
