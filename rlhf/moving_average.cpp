@@ -8,12 +8,14 @@ namespace sextant::rlhf {
 MovingAverage::MovingAverage(const std::vector<trainer::OwnedPiece>& pieces, double decay)
     : pieces_(pieces), decay_(decay) {
   if (decay == 0) return;
-  for (const trainer::OwnedPiece& piece : pieces) averages_.push_back(piece.master.detach().clone());
+  for (const trainer::OwnedPiece& piece : pieces)
+    averages_.push_back(trainer::master_of(piece).detach().clone());
 }
 
 void MovingAverage::update() {
   at::NoGradGuard no_gradient;
-  for (size_t i = 0; i < averages_.size(); ++i) averages_[i].lerp_(pieces_[i].master.detach(), 1 - decay_);
+  for (size_t i = 0; i < averages_.size(); ++i)
+    averages_[i].lerp_(trainer::master_of(pieces_[i]).detach(), 1 - decay_);
 }
 
 std::vector<trainer::StateTensor> MovingAverage::state() const {

@@ -12,7 +12,8 @@ double centre_scores(const trainer::Assembly& assembly, data::Loader& demonstrat
   double mean = trainer::held_out_loss(assembly.passes(), demonstrations, demonstrations.rows_per_epoch(),
                                        score_sum(), assembly.mesh().data(), world);
   for (const trainer::OwnedPiece& piece : assembly.step().pieces()) {
-    if (piece.parameter->name == "value_head.bias") piece.master.sub_(mean);
+    if (piece.parameter->name == "value_head.bias")
+      trainer::set_master(piece, trainer::master_of(piece) - mean);
   }
   assembly.step().refresh_values();
   return mean;

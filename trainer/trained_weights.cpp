@@ -41,16 +41,19 @@ TrainedWeights::TrainedWeights(const ParameterList& parameters, parallel::Group&
       holders_(world, held_by(parameters)),
       layout_(layout_of(parameters, holders_, sharding)),
       values_(layout_.count()),
-      masters_(layout_.count()) {
+      masters_(layout_.count()),
+      splits_(layout_.tensors()) {
   for (const auto& parameter : parameters) by_tensor_.push_back(parameter.get());
-  if (sharding.zero_stage == 0) return;
   if (sharding.zero_stage >= 3) {
     units_ = std::make_unique<parallel::UnitValues>(layout_, holders_, parameters.precision().compute);
     parameters_.set_unit_use(units_.get());
   }
   for (size_t b = 0; b < layout_.count(); ++b) {
-    if (layout_.ranks(b) == 1) continue;
-    comes_and_goes(b) ? keep_owned(b) : share_out(b);
+    if (sharding.zero_stage == 0 || layout_.ranks(b) == 1) {
+      for (size_t tensor : layout_.tensors_of(b)) split_whole(tensor);
+    } else {
+      comes_and_goes(b) ? keep_owned(b) : share_out(b);
+    }
   }
   if (units_ != nullptr) units_->refresh();
 }
@@ -59,22 +62,45 @@ TrainedWeights::~TrainedWeights() {
   if (units_ != nullptr) parameters_.set_unit_use(nullptr);
 }
 
+bool TrainedWeights::splits_masters() const {
+  Precision precision = parameters_.precision();
+  return precision.master == at::kFloat && precision.compute == at::kBFloat16 &&
+         parameters_.device().is_cpu();
+}
+
+void TrainedWeights::split(size_t tensor, const at::Tensor& value, const at::Tensor& master) {
+  splits_[tensor] = SplitMaster(value);
+  splits_[tensor].put(master);
+}
+
+void TrainedWeights::split_whole(size_t tensor) {
+  if (!splits_masters()) return;
+  Parameter& parameter = *by_tensor_[tensor];
+  split(tensor, parameter.value.detach().view({-1}), parameter.master.view({-1}));
+  parameter.master = at::Tensor();
+}
+
 void TrainedWeights::keep_owned(size_t bucket) {
   at::NoGradGuard no_gradient;
   Range own = layout_.owned(bucket, holders_.group(layout_.set_of(bucket)).rank().value());
   Precision precision = parameters_.precision();
   bool apart = precision.compute != precision.master;
   auto options = at::TensorOptions().dtype(precision.master).device(layout_.device(bucket));
-  if (apart) masters_[bucket] = at::zeros({own.elements()}, options);
+  if (apart && !splits_masters()) masters_[bucket] = at::zeros({own.elements()}, options);
   for (size_t tensor : layout_.tensors_of(bucket)) {
     Parameter& parameter = *by_tensor_[tensor];
     Range part = layout_.part_of(tensor, own);
     int64_t begin = part.elements() > 0 ? layout_.range_of(tensor).begin + part.begin - own.begin : 0;
-    auto keep = [&](const at::Tensor& whole, const at::Tensor& owned) {
-      owned.narrow(0, begin, part.elements()).copy_(whole.view({-1}).narrow(0, part.begin, part.elements()));
+    auto of = [&](const at::Tensor& whole) {
+      return whole.view({-1}).narrow(0, part.begin, part.elements());
     };
-    keep(parameter.value.detach(), units_->shard(bucket));
-    if (apart) keep(parameter.master, masters_[bucket]);
+    at::Tensor shard = units_->shard(bucket).narrow(0, begin, part.elements());
+    shard.copy_(of(parameter.value.detach()));
+    if (splits_masters()) {
+      split(tensor, shard, of(parameter.master));
+    } else if (apart) {
+      masters_[bucket].narrow(0, begin, part.elements()).copy_(of(parameter.master));
+    }
     parameter.value = units_->value(tensor).requires_grad_(true);
     parameter.master = at::Tensor();
   }
@@ -87,7 +113,9 @@ void TrainedWeights::share_out(size_t bucket) {
   bool apart = precision.compute != precision.master;
   auto options = at::TensorOptions().dtype(precision.compute).device(layout_.device(bucket));
   values_[bucket] = at::zeros({layout_.elements(bucket)}, options);
-  if (apart) masters_[bucket] = at::zeros({own.elements()}, options.dtype(precision.master));
+  if (apart && !splits_masters()) {
+    masters_[bucket] = at::zeros({own.elements()}, options.dtype(precision.master));
+  }
   for (size_t tensor : layout_.tensors_of(bucket)) {
     Parameter& parameter = *by_tensor_[tensor];
     at::Tensor place = moved(parameter.value, layout_.view(values_[bucket], tensor));
@@ -98,9 +126,11 @@ void TrainedWeights::share_out(size_t bucket) {
     }
     Range part = layout_.part_of(tensor, own);
     int64_t begin = layout_.range_of(tensor).begin + part.begin - own.begin;
-    if (part.elements() > 0) {
-      moved(parameter.master.view({-1}).narrow(0, part.begin, part.elements()),
-            masters_[bucket].narrow(0, begin, part.elements()));
+    at::Tensor master = parameter.master.view({-1}).narrow(0, part.begin, part.elements());
+    if (splits_masters()) {
+      split(tensor, place.view({-1}).narrow(0, part.begin, part.elements()), master);
+    } else if (part.elements() > 0) {
+      moved(master, masters_[bucket].narrow(0, begin, part.elements()));
     }
     parameter.master = at::Tensor();
   }
@@ -127,13 +157,14 @@ std::vector<OwnedPiece> TrainedWeights::pieces(const parallel::GradientReducer& 
     piece.grad = in(gradients.gradient(bucket), summed.begin);
     piece.holders = shared ? &group : nullptr;
     bool apart = parameters_.precision().compute != parameters_.precision().master;
+    piece.split = splits_[tensor];
     if (!shared) {
-      piece.master = parameter.master.view({-1});
+      if (!piece.split.defined()) piece.master = parameter.master.view({-1});
       if (apart) piece.value = parameter.value.detach().view({-1});
     } else {
       at::Tensor value =
           comes_and_goes(bucket) ? in(units_->shard(bucket), own.begin) : in(values_[bucket], 0);
-      piece.master = apart ? in(masters_[bucket], own.begin) : value;
+      if (!piece.split.defined()) piece.master = apart ? in(masters_[bucket], own.begin) : value;
       if (apart) piece.value = value;
     }
     pieces.push_back(std::move(piece));

@@ -22,6 +22,9 @@ namespace sextant::trainer {
 // each bucket, and after an update the ranges are gathered. Masters of another type than the values stand for
 // the owned range only, so that Parameter::master is undefined then.
 // From stage 3 on the values come and go by unit (parallel/unit_values), and no master is whole.
+//
+// fp32 masters of bf16 values on a CPU are split (trainer/kernels/split_master): beside the values stands
+// what these leave out, and no Parameter::master is defined.
 class TrainedWeights {
  public:
   struct Sharding {
@@ -47,6 +50,9 @@ class TrainedWeights {
   void gather_values();
 
  private:
+  bool splits_masters() const;
+  void split_whole(size_t tensor);
+  void split(size_t tensor, const at::Tensor& value, const at::Tensor& master);
   bool comes_and_goes(size_t bucket) const { return units_ != nullptr && units_->has(bucket); }
   void share_out(size_t bucket);
   void keep_owned(size_t bucket);
@@ -58,7 +64,8 @@ class TrainedWeights {
   std::unique_ptr<parallel::UnitValues> units_;  // from stage 3 on
   std::vector<at::Tensor> values_;  // by bucket: [elements]; undefined: the parameters' own memory
   std::vector<at::Tensor>
-      masters_;  // by bucket: [elements / ranks]; undefined: the values, or the parameters' own
+      masters_;  // by bucket: [elements / ranks]; undefined: the values, the parameters' own, or split
+  std::vector<SplitMaster> splits_;  // by tensor, of the owned range; none: as masters_ says
 };
 
 }  // namespace sextant::trainer

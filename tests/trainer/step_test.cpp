@@ -103,7 +103,7 @@ Trained train_ten(const Scene& scene, parallel::Group& group, Precision precisio
     if (use != nullptr) use->done(parameter->unit);
   }
   for (const OwnedPiece& piece : step.pieces())
-    trained.owned.push_back({piece.begin, piece.end, piece.master.clone()});
+    trained.owned.push_back({piece.begin, piece.end, master_of(piece).clone()});
   return trained;
 }
 
@@ -245,6 +245,7 @@ int64_t state_bytes(const Scene& scene, parallel::Group& world, Precision precis
   std::vector<at::Tensor> tensors;
   for (const OwnedPiece& piece : step.pieces()) {
     tensors.insert(tensors.end(), {piece.master, piece.grad, piece.value});
+    for (const at::Tensor& part : piece.split.tensors()) tensors.push_back(part);
   }
   for (const StateTensor& tensor : step.optimizer().state()) tensors.push_back(tensor.tensor);
   for (const auto& parameter : model->parameters()) {
@@ -263,6 +264,13 @@ TEST(StepMemory, StageThreeHoldsAShareOfEverything) {
       EXPECT_LT(share, 0.35 * whole);
     });
   }
+}
+
+TEST(StepMemory, MastersOfBf16ValuesTakeTwoBytesAndABitMore) {
+  Scene scene("training_llama.json");
+  auto alone = parallel::single_rank_group();
+  int64_t fp32 = state_bytes(scene, *alone, {at::kFloat, at::kFloat}, 0);
+  EXPECT_NEAR(state_bytes(scene, *alone, {at::kFloat, at::kBFloat16}, 0), fp32 * 16.125 / 16, fp32 * 1e-3);
 }
 
 // The promise of numerics.reduction=reproducible: not close, equal.

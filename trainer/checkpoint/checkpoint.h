@@ -12,6 +12,7 @@
 #include "parallel/group.h"
 #include "parallel/placement.h"
 #include "trainer/checkpoint/checkpoint.pb.h"
+#include "trainer/kernels/split_master.h"
 
 namespace sextant::trainer {
 
@@ -20,7 +21,12 @@ struct StateTensor {
   std::string name;            // "weights/NAME", "optimizer/first_moment/NAME", ...
   std::vector<int64_t> whole;  // logical shape
   parallel::Slice slice;       // which box of it `tensor` is
-  at::Tensor tensor;           // contiguous, any device
+  at::Tensor tensor;           // contiguous, any device; undefined where it is split
+  SplitMaster split = {};      // the box's numbers in row-major order; or none
+
+  at::ScalarType type() const { return split.defined() ? at::kFloat : tensor.scalar_type(); }
+  // [slice's shape]: the tensor, or where it is split a copy of the numbers.
+  at::Tensor numbers() const { return split.defined() ? split.joined().view(slice.shape) : tensor.detach(); }
 };
 
 // Which published checkpoints stay.
@@ -72,8 +78,9 @@ class CheckpointReader {
 
   const Manifest& manifest() const;
   const std::filesystem::path& folder() const;
-  // Fills `wanted.tensor` (allocated, contiguous, CPU or device) with its box, from whichever pieces hold it,
-  // in the tensor's own type (F64 <-> F32 is converted). Verifies the checksum of every block it touches.
+  // Fills `wanted.tensor` (allocated, contiguous, CPU or device), or `wanted.split`, with its box, from
+  // whichever pieces hold it, in the tensor's own type (F64 <-> F32 is converted). Verifies the checksum of
+  // every block it touches.
   void read(StateTensor& wanted) const;
   // Logical names and shapes of all tensors, sorted by name.
   std::map<std::string, std::vector<int64_t>> tensors() const;

@@ -38,7 +38,7 @@ std::map<std::string, at::Tensor> gather_state(parallel::Group& world,
     Rank from(static_cast<int64_t>(rank));
     for (int index : plan[rank]) {
       at::Tensor sent;
-      if (from == world.rank()) sent = state[static_cast<size_t>(index)].tensor.detach().cpu().contiguous();
+      if (from == world.rank()) sent = state[static_cast<size_t>(index)].numbers().cpu().contiguous();
       if (!first) {
         if (sent.defined()) world.send(sent, Rank(0));
         continue;

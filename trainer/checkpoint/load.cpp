@@ -115,6 +115,11 @@ const std::filesystem::path& CheckpointReader::folder() const {
 }
 
 void CheckpointReader::read(StateTensor& wanted) const {
+  if (wanted.split.defined()) {
+    StateTensor joined{wanted.name, wanted.whole, wanted.slice, wanted.numbers()};
+    read(joined);
+    return wanted.split.put(joined.tensor);
+  }
   const std::vector<const Manifest::Piece*>& pieces = parts_->pieces(wanted.name);
   if (!std::ranges::equal(pieces[0]->whole(), wanted.whole)) {
     fail_input(fmt::format(

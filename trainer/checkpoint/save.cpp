@@ -144,9 +144,10 @@ struct CheckpointWriter::Parts {
                     const std::vector<int>& share) {
     boxes.clear();
     for (int index : share) {
-      at::Tensor held = state[static_cast<size_t>(index)].tensor.detach();
-      at::Tensor copy = at::empty(held.sizes(), at::TensorOptions(held.scalar_type()));
-      copy.copy_(held);
+      const StateTensor& held = state[static_cast<size_t>(index)];
+      at::Tensor copy = held.numbers();
+      // A split one's numbers are a copy already.
+      if (!held.split.defined()) copy = at::empty(copy.sizes(), at::TensorOptions(held.type())).copy_(copy);
       boxes.push_back({announced.pieces(index), copy});
     }
   }

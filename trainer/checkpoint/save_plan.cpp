@@ -66,15 +66,16 @@ void check_tensor(const std::string& name, const std::map<std::string, Box>& box
 SaveReport announce(const std::vector<StateTensor>& state) {
   SaveReport report;
   for (const StateTensor& held : state) {
-    expect(held.tensor.sizes() == at::IntArrayRef(held.slice.shape),
+    expect(held.split.defined() ? held.split.elements() == held.slice.elements()
+                                : held.tensor.sizes() == at::IntArrayRef(held.slice.shape),
            "a state tensor has the shape of its box");
     Manifest::Piece* piece = report.add_pieces();
     piece->set_name(held.name);
     piece->mutable_whole()->Add(held.whole.begin(), held.whole.end());
     piece->mutable_offset()->Add(held.slice.offset.begin(), held.slice.offset.end());
     piece->mutable_shape()->Add(held.slice.shape.begin(), held.slice.shape.end());
-    piece->set_dtype(dtype_name(held.tensor.scalar_type()));
-    piece->set_bytes(static_cast<int64_t>(held.tensor.nbytes()));
+    piece->set_dtype(dtype_name(held.type()));
+    piece->set_bytes(held.slice.elements() * static_cast<int64_t>(c10::elementSize(held.type())));
   }
   return report;
 }

@@ -30,14 +30,22 @@ AdamWRates rates_of(const AdamWConstants& constants, int64_t count, double gradi
   return rates;
 }
 
+SplitMemory from(const SplitMemory& memory, int64_t first) {
+  return {memory.value + first, memory.low + first, memory.ties + first / 8};
+}
+
 void cut(const AdamWTensors& tensors, std::vector<AdamWStretch>& stretches) {
-  int64_t total = tensors.master.numel();
-  Bf16* copy = memory_of<Bf16>(tensors.copy);
+  bool split = tensors.split.defined();
+  int64_t total = tensors.grad.numel();
+  auto* master = memory_of<float>(tensors.master);
+  auto* copy = memory_of<Bf16>(tensors.copy);
+  SplitMemory parts = split ? tensors.split.memory() : SplitMemory{};
   for (int64_t first = 0; first < total; first += kStretch) {
-    stretches.push_back({memory_of<float>(tensors.master) + first, memory_of<float>(tensors.grad) + first,
+    stretches.push_back({split ? nullptr : master + first, memory_of<float>(tensors.grad) + first,
                          memory_of<float>(tensors.first_moment) + first,
                          memory_of<float>(tensors.second_moment) + first,
-                         copy != nullptr ? copy + first : nullptr, std::min(kStretch, total - first)});
+                         copy != nullptr ? copy + first : nullptr, split ? from(parts, first) : SplitMemory{},
+                         std::min(kStretch, total - first)});
   }
 }
 
@@ -48,7 +56,7 @@ bool fits_adamw(const std::vector<AdamWTensors>& tensors) {
     return x.is_cpu() && x.scalar_type() == type && x.is_contiguous();
   };
   return std::all_of(tensors.begin(), tensors.end(), [&](const AdamWTensors& each) {
-    return plain(each.master, at::kFloat) && plain(each.grad, at::kFloat) &&
+    return (each.split.defined() || plain(each.master, at::kFloat)) && plain(each.grad, at::kFloat) &&
            plain(each.first_moment, at::kFloat) && plain(each.second_moment, at::kFloat) &&
            (!each.copy.defined() || plain(each.copy, at::kBFloat16));
   });

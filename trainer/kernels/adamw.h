@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "trainer/kernels/instruction_set.h"
+#include "trainer/kernels/split_master.h"
 
 namespace sextant::trainer {
 
@@ -13,6 +14,7 @@ namespace sextant::trainer {
 struct AdamWTensors {
   at::Tensor master, grad, first_moment, second_moment;  // fp32
   at::Tensor copy;                                       // undefined, or bf16: gets the new weights
+  SplitMaster split = {};                                // in place of master and copy, with the same bits
 };
 
 struct AdamWConstants {

@@ -32,7 +32,7 @@ void fill_normal(const OwnedPiece& piece, uint64_t run_seed) {
       numbers[i - piece.begin] = parameter.initial_std * key.normal(0, index);
     }
   });
-  piece.master.copy_(drawn);
+  set_master(piece, drawn);
 }
 
 }  // namespace
@@ -45,14 +45,13 @@ void initialise(const std::vector<OwnedPiece>& pieces, uint64_t run_seed) {
         fill_normal(piece, run_seed);
         break;
       case Initial::kZeros:
-        piece.master.zero_();
+        set_master(piece, at::zeros({piece.elements()}, piece.options()));
         break;
       case Initial::kOnes:
-        piece.master.fill_(1);
+        set_master(piece, at::ones({piece.elements()}, piece.options()));
         break;
     }
   }
-  refresh_values(pieces);
 }
 
 void initialise(const ParameterList& parameters, uint64_t run_seed) {

@@ -38,11 +38,11 @@ Adafactor::Adafactor(const OptimizerSettings& settings, std::vector<OwnedPiece> 
     if (shape.size() == 3) shape[0] = piece.parameter->slice().shape[0];
     Squares squares;
     if (shape.size() == 1) {
-      squares.rows = at::zeros(shape, piece.master.options());
+      squares.rows = at::zeros(shape, piece.options());
     } else {
       std::vector<int64_t> rows(shape.begin(), shape.end() - 1), columns = rows;
       columns.back() = shape.back();
-      squares = {at::zeros(rows, piece.master.options()), at::zeros(columns, piece.master.options())};
+      squares = {at::zeros(rows, piece.options()), at::zeros(columns, piece.options())};
     }
     squares_.push_back(std::move(squares));
   }
@@ -72,13 +72,14 @@ void Adafactor::update(double learning_rate, double gradient_scale) {
     at::Tensor step = direction(squares_[i], wholes_.gather(i, piece.grad.mul_(gradient_scale)));
     // The weights' size has the root of muP's scale in it.
     double scale = parameter.learning_rate_scale;
+    at::Tensor master = master_of(piece);
     if (settings_.relative_step()) {
-      step = step * rms(wholes_.gather(i, piece.master)).clamp_min(kEpsilon2);
+      step = step * rms(wholes_.gather(i, master)).clamp_min(kEpsilon2);
       scale = std::sqrt(scale);
     }
-    if (parameter.decay == Decay::kYes) piece.master.mul_(1 - learning_rate * settings_.weight_decay());
-    piece.master.sub_(wholes_.own_part(i, step), learning_rate * scale);
-    if (piece.value.defined()) piece.value.copy_(piece.master);
+    if (parameter.decay == Decay::kYes) master.mul_(1 - learning_rate * settings_.weight_decay());
+    master.sub_(wholes_.own_part(i, step), learning_rate * scale);
+    set_master(piece, master);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "parallel/base/error.h"
 #include "trainer/kernels/adamw.h"
 
 namespace sextant::trainer {
@@ -10,8 +11,8 @@ namespace sextant::trainer {
 AdamW::AdamW(const OptimizerSettings& settings, std::vector<OwnedPiece> pieces) : settings_(settings) {
   for (OwnedPiece& piece : pieces) {
     RateGroup& group = group_of(*piece.parameter);
-    group.first_moments.push_back(at::zeros_like(piece.master));
-    group.second_moments.push_back(at::zeros_like(piece.master));
+    group.first_moments.push_back(at::zeros({piece.elements()}, piece.options()));
+    group.second_moments.push_back(at::zeros({piece.elements()}, piece.options()));
     group.pieces.push_back(std::move(piece));
   }
 }
@@ -34,8 +35,9 @@ void AdamW::update(double learning_rate, double gradient_scale) {
     std::vector<AdamWTensors> tensors;
     for (size_t i = 0; i < group.pieces.size(); ++i) {
       const OwnedPiece& piece = group.pieces[i];
-      tensors.push_back(
-          {piece.master, piece.grad, group.first_moments[i], group.second_moments[i], piece.value});
+      bool split = piece.split.defined();
+      tensors.push_back({piece.master, piece.grad, group.first_moments[i], group.second_moments[i],
+                         split ? at::Tensor() : piece.value, piece.split});
     }
     if (fits_adamw(tensors)) {
       AdamWConstants constants{learning_rate * group.learning_rate_scale, settings_.beta1(),
@@ -50,6 +52,7 @@ void AdamW::update(double learning_rate, double gradient_scale) {
 void AdamW::update_through_aten(RateGroup& group, double learning_rate, double gradient_scale) {
   std::vector<at::Tensor> masters, grads;
   for (const OwnedPiece& piece : group.pieces) {
+    expect(!piece.split.defined(), "our own kernel takes what is split");
     masters.push_back(piece.master);
     grads.push_back(piece.grad);
   }

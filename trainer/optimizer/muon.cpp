@@ -35,7 +35,8 @@ Muon::Muon(const OptimizerSettings& settings, const std::vector<OwnedPiece>& pie
                      : 1.0),
       wholes_(matrices_, tensor),
       rest_(settings, all_others(pieces)) {
-  for (const OwnedPiece& piece : matrices_) momenta_.push_back(at::zeros_like(piece.master));
+  for (const OwnedPiece& piece : matrices_)
+    momenta_.push_back(at::zeros({piece.elements()}, piece.options()));
 }
 
 double Muon::scale_of(const Parameter& parameter) const {
@@ -58,11 +59,12 @@ void Muon::update(double learning_rate, double gradient_scale) {
     momenta_[i].lerp_(grad, 1 - mu);
     at::Tensor direction = settings_.nesterov() ? grad.lerp_(momenta_[i], mu) : momenta_[i];
     at::Tensor sent = direction.to(piece.parameter->value.scalar_type());
-    at::Tensor whole = orthogonalised(wholes_.gather(i, sent));                   // [out, in] or [E, out, in]
-    at::Tensor step = wholes_.own_part(i, whole).to(piece.master.scalar_type());  // [elements]
-    piece.master.mul_(1 - learning_rate * settings_.weight_decay());
-    piece.master.sub_(step, learning_rate * scale_of(*piece.parameter));
-    if (piece.value.defined()) piece.value.copy_(piece.master);
+    at::Tensor whole = orthogonalised(wholes_.gather(i, sent));  // [out, in] or [E, out, in]
+    at::Tensor master = master_of(piece);
+    at::Tensor step = wholes_.own_part(i, whole).to(master.scalar_type());  // [elements]
+    master.mul_(1 - learning_rate * settings_.weight_decay());
+    master.sub_(step, learning_rate * scale_of(*piece.parameter));
+    set_master(piece, master);
   }
 }
 

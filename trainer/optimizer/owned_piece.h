@@ -8,6 +8,7 @@
 
 #include "parallel/group.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/kernels/split_master.h"
 #include "trainer/model/parameter.h"
 
 namespace sextant::trainer {
@@ -17,14 +18,23 @@ namespace sextant::trainer {
 struct OwnedPiece {
   const Parameter* parameter = nullptr;
   int64_t begin = 0, end = 0;
-  at::Tensor master;  // [end - begin]
+  at::Tensor master;  // [end - begin]; undefined where it is split
+  SplitMaster split;  // [end - begin] the value and what it leaves out of the master; or none
   at::Tensor grad;    // [end - begin], master's type: the sum over all holders at update(), which spoils it
   at::Tensor value;   // [end - begin]; undefined where it is the master's own memory
   parallel::Group* holders = nullptr;  // who share the slice out among them; null: it is here as a whole
 
   int64_t elements() const { return end - begin; }
   bool is_whole() const { return holders == nullptr; }
+  // Type and device of its numbers.
+  at::TensorOptions options() const;
 };
+
+// The piece's master, [elements]: its own memory, or where it is split a copy. To be changed in place and
+// handed to set_master.
+at::Tensor master_of(const OwnedPiece& piece);
+// Sets the master, and the value that follows from it. master [elements], of any floating type.
+void set_master(const OwnedPiece& piece, const at::Tensor& master);
 
 // Every parameter as a whole, with its gradient as it stands now (undefined outside training).
 std::vector<OwnedPiece> whole_pieces(const ParameterList& parameters);

@@ -207,6 +207,51 @@ TEST_P(SimdSets, Bf16IsRoundedAsAtenDoes) {
   }
 }
 
+// Bits of a and b, all NaNs alike.
+bool same_bits(const at::Tensor& a, const at::Tensor& b) {
+  at::Tensor number = at::isnan(a).logical_not_();
+  return at::equal(at::isnan(a), at::isnan(b)) &&
+         at::equal(a.view(at::kInt).masked_select(number), b.view(at::kInt).masked_select(number));
+}
+
+TEST_P(SimdSets, SplitMastersAreUpdatedToTheSameBits) {
+  // Every upper half with lower halves around the tie: denormals, infinities and NaNs among them, and more
+  // numbers than one thread takes; then rows' ends.
+  std::vector<at::Tensor> starts;
+  at::Tensor upper = at::arange(65536, at::kLong).mul_(65536);
+  for (int64_t lower : {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff})
+    starts.push_back((upper + lower).to(at::kInt).view(at::kFloat));
+  for (int64_t size : {1, 3, 16, 37, 70001}) starts.push_back(wavy({size}, 0.2).to(at::kFloat));
+  std::vector<AdamWTensors> whole, split;
+  for (const at::Tensor& start : starts) {
+    int64_t size = start.numel();
+    whole.push_back(
+        {start.clone(), {}, at::zeros({size}), at::zeros({size}), at::empty({size}, at::kBFloat16)});
+    split.push_back({{}, {}, at::zeros({size}), at::zeros({size}), {}});
+    split.back().split = SplitMaster(at::empty({size}, at::kBFloat16));
+    split.back().split.put(start);
+  }
+  for (int64_t step = 1; step <= 30; ++step) {
+    // First nothing moves, so that ties stay; then small steps, which round up and down and carry.
+    double rate = step <= 2 ? 0 : step <= 20 ? 1e-5 : 1e-2;
+    for (size_t i = 0; i < whole.size(); ++i) {
+      whole[i].grad = wavy({starts[i].numel()}, 0.5 * static_cast<double>(step)).to(at::kFloat);
+      split[i].grad = whole[i].grad;
+    }
+    ASSERT_TRUE(fits_adamw(split));
+    for (auto* tensors : {&whole, &split})
+      adamw(*tensors, {rate, 0.9, 0.95, 0.1, 1e-8}, step, 0.25, GetParam());
+    for (size_t i = 0; i < whole.size(); ++i) {
+      at::Tensor value = split[i].split.tensors()[0];
+      ASSERT_TRUE(same_bits(split[i].split.joined(), whole[i].master)) << "step " << step << " tensor " << i;
+      ASSERT_TRUE(same_bits(value.to(at::kFloat), whole[i].copy.to(at::kFloat)))
+          << "step " << step << " " << i;
+      ASSERT_TRUE(same_bits(split[i].first_moment, whole[i].first_moment)) << "step " << step << " " << i;
+      ASSERT_TRUE(same_bits(split[i].second_moment, whole[i].second_moment)) << "step " << step << " " << i;
+    }
+  }
+}
+
 TEST(SimdThreads, NormGradientsAreTheSameBits) {
   at::Tensor x = wavy({300, 96}, 0.1).to(at::kFloat), grad = wavy({300, 96}, 1.1).to(at::kFloat);
   at::Tensor weight = wavy({96}, 0.9).to(at::kFloat);

@@ -1,16 +1,17 @@
 #pragma once
 
-#include "trainer/kernels/simd/bf16.h"
+#include "trainer/kernels/simd/split_bits.h"
 
 namespace sextant::trainer {
 
 // One stretch of a parameter with all that an update reads and writes.
 struct AdamWStretch {
-  float* master;
+  float* master;  // null: split
   const float* grad;
   float* first_moment;
   float* second_moment;
-  Bf16* copy;  // null, or where the new weights are written in bf16
+  Bf16* copy;         // null, or where the new weights are written in bf16
+  SplitMemory split;  // where there is no master: of its first number, at the beginning of 16 ties
   int64_t count;
 };
 
