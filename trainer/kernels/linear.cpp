@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "parallel/base/error.h"
 #include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd/column_sum.h"
@@ -17,6 +19,9 @@ using parallel::Onto;
 constexpr int64_t kFewRows = 32;
 // Fewer columns than this are not worth another thread's visit to the same pages.
 constexpr int64_t kColumnsOfThread = 128;
+// Outputs of a weight whose gradient ATen makes at a time, before it is widened: a vocabulary's would be
+// large.
+constexpr int64_t kOutputsTogether = 4096;
 
 at::Tensor flat_rows(const at::Tensor& x) {
   return x.reshape({-1, x.size(-1)});
@@ -119,8 +124,12 @@ void linear_weight_gradient(const at::Tensor& grad, const at::Tensor& x, const a
   if (into.scalar_type() == x.scalar_type()) {
     into.addmm_(grad.t(), x, onto == Onto::kAdd ? 1 : 0);
   } else {
-    at::Tensor product = at::matmul(grad.t(), x);
-    onto == Onto::kAdd ? into.add_(product) : into.copy_(product);
+    for (int64_t first = 0; first < grad.size(1); first += kOutputsTogether) {
+      int64_t count = std::min(kOutputsTogether, grad.size(1) - first);
+      at::Tensor product = at::matmul(grad.narrow(1, first, count).t(), x),
+                 part = into.narrow(0, first, count);
+      onto == Onto::kAdd ? part.add_(product) : part.copy_(product);
+    }
   }
 }
 

@@ -20,19 +20,28 @@ int64_t global_index(int64_t index, const parallel::Slice& slice, const std::vec
   return result;
 }
 
-void fill_normal(const OwnedPiece& piece, uint64_t run_seed) {
+// [elements], drawn in fp64.
+template <class Number>
+at::Tensor drawn(const OwnedPiece& piece, uint64_t run_seed) {
   const Parameter& parameter = *piece.parameter;
   RandomKey key(run_seed, "initialise " + parameter.name);
   auto slice = parameter.slice();
-  at::Tensor drawn = at::empty({piece.elements()}, at::TensorOptions().dtype(at::kDouble));
-  double* numbers = drawn.data_ptr<double>();
+  at::Tensor numbers =
+      at::empty({piece.elements()}, at::TensorOptions().dtype(c10::CppTypeToScalarType<Number>::value));
+  auto* memory = numbers.data_ptr<Number>();
   share_out(piece.begin, piece.end, 1 << 14, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       auto index = static_cast<uint64_t>(global_index(i, slice, parameter.shape));
-      numbers[i - piece.begin] = parameter.initial_std * key.normal(0, index);
+      memory[i - piece.begin] = static_cast<Number>(parameter.initial_std * key.normal(0, index));
     }
   });
-  set_master(piece, drawn);
+  return numbers;
+}
+
+// In the master's type at once: an embedding in fp64 would be the most that a run ever has in memory.
+void fill_normal(const OwnedPiece& piece, uint64_t run_seed) {
+  bool wide = piece.options().dtype() == at::kDouble;
+  set_master(piece, wide ? drawn<double>(piece, run_seed) : drawn<float>(piece, run_seed));
 }
 
 }  // namespace
