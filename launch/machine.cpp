@@ -71,7 +71,9 @@ trainer::RankResources resources_of(parallel::Group& world, const parallel::MpiS
   std::vector<double> least = parallel::reduce_numbers(
       world, {memory_of(device, session.local_size()), static_cast<double>(session.local_size())},
       parallel::Reduce::kMin);
-  return {world.size(), static_cast<int64_t>(least[1]), least[0]};
+  using Processor = trainer::RankResources::Processor;
+  return {world.size(), static_cast<int64_t>(least[1]), least[0],
+          device.is_cpu() ? Processor::kCpu : Processor::kGpu};
 }
 
 at::Device best_device() {

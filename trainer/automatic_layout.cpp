@@ -21,12 +21,13 @@ struct ParameterBytes {
   double weights, gradients, moments;
 };
 
-ParameterBytes bytes_of(NumericsSettings::Compute compute) {
+ParameterBytes bytes_of(NumericsSettings::Compute compute, RankResources::Processor processor) {
   switch (compute) {
     case NumericsSettings::fp32:
       return {4, 4, 8};
     case NumericsSettings::bf16:
-      return {6, 4, 8};  // fp32 masters beside their bf16 copies
+      // fp32 masters beside their bf16 copies, or split (trainer/kernels/split_master).
+      return {processor == RankResources::Processor::kGpu ? 6 : 4.125, 4, 8};
     case NumericsSettings::fp64:
       return {8, 8, 16};
   }
@@ -102,14 +103,14 @@ std::string text_of(const MeshSettings& mesh, int64_t ranks) {
 
 }  // namespace
 
-RankMemory memory_of_rank(const Run& config, const MeshSettings& mesh, int64_t ranks) {
-  ParameterBytes bytes = bytes_of(config.numerics().compute());
+RankMemory memory_of_rank(const Run& config, const MeshSettings& mesh, const RankResources& resources) {
+  ParameterBytes bytes = bytes_of(config.numerics().compute(), resources.processor);
   double experts = expert_elements(config.model());
   double others = static_cast<double>(model_elements(config.model())) - experts;
   double split = static_cast<double>(mesh.tensor()) * mesh.pipeline();
   double expert_split = static_cast<double>(mesh.expert()) * mesh.pipeline();
   auto state = [&](double whole, double parts) {
-    double parameters = whole / parts, holders = std::max(1.0, static_cast<double>(ranks) / parts);
+    double parameters = whole / parts, holders = std::max(1.0, static_cast<double>(resources.ranks) / parts);
     auto shared = [&](double part, int stage) { return part / (mesh.zero_stage() >= stage ? holders : 1); };
     return parameters * (shared(bytes.weights, 3) + shared(bytes.gradients, 2) + shared(bytes.moments, 1));
   };
@@ -130,7 +131,7 @@ LayoutChoice choose_layout(const Run& config, const RankResources& resources) {
   if (all.empty()) return {mesh_of(1, 1, 0), "nothing else divides the batch and the model"};
   std::optional<MeshSettings> too_large;
   for (const MeshSettings& mesh : all) {
-    double need = memory_of_rank(config, mesh, resources.ranks).total();
+    double need = memory_of_rank(config, mesh, resources).total();
     if (room > 0 && need > room) {
       if (!too_large) too_large = mesh;
       continue;
@@ -139,15 +140,15 @@ LayoutChoice choose_layout(const Run& config, const RankResources& resources) {
     if (room > 0) reason += fmt::format(" of {} usable", gib(room));
     if (too_large) {
       reason += fmt::format("; {} would take {}", text_of(*too_large, resources.ranks),
-                            gib(memory_of_rank(config, *too_large, resources.ranks).total()));
+                            gib(memory_of_rank(config, *too_large, resources).total()));
     }
     return {mesh, reason};
   }
   const MeshSettings& last = all.back();
-  return {last, fmt::format("{}: about {} a rank, more than the {} usable; no layout of {} ranks takes less",
-                            text_of(last, resources.ranks),
-                            gib(memory_of_rank(config, last, resources.ranks).total()), gib(room),
-                            resources.ranks)};
+  return {last,
+          fmt::format("{}: about {} a rank, more than the {} usable; no layout of {} ranks takes less",
+                      text_of(last, resources.ranks), gib(memory_of_rank(config, last, resources).total()),
+                      gib(room), resources.ranks)};
 }
 
 }  // namespace sextant::trainer

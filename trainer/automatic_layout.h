@@ -9,9 +9,11 @@ namespace sextant::trainer {
 
 // What the ranks of a run have.
 struct RankResources {
+  enum class Processor { kCpu, kGpu };
   int64_t ranks = 1;             // in the world
   int64_t ranks_on_machine = 1;  // that reach each other without a network
   double memory_bytes = 0;       // of one rank; 0: not known
+  Processor processor = Processor::kCpu;
 };
 
 // Bytes that a rank needs for weights, gradients and optimizer, and for activations.
@@ -22,10 +24,11 @@ struct RankMemory {
 };
 
 // An estimate from the settings, which must be complete but for the mesh: state counts each number that
-// training keeps (16 bytes a parameter in fp32, 18 in bf16, 32 in fp64), less what ZeRO shards (Rajbhandari
-// et al. 2020, section 5); activations are those of Korthikanti et al. 2023, equation 4, without the
-// attention matrix that is never whole.
-RankMemory memory_of_rank(const Run& config, const parallel::MeshSettings& mesh, int64_t ranks);
+// training keeps (16 bytes a parameter in fp32, 16.125 in bf16 and 18 on a GPU, 32 in fp64), less what ZeRO
+// shards (Rajbhandari et al. 2020, section 5); activations are those of Korthikanti et al. 2023, equation 4,
+// without the attention matrix that is never whole.
+RankMemory memory_of_rank(const Run& config, const parallel::MeshSettings& mesh,
+                          const RankResources& resources);
 
 struct LayoutChoice {
   parallel::MeshSettings mesh;
