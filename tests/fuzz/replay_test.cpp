@@ -143,7 +143,7 @@ INSTANTIATE_TEST_SUITE_P(Targets, Replay, ::testing::ValuesIn(targets().begin(),
 
 TEST(AllocationMeter, SeesAnOutsizedAllocation) {
   AllocationMeter meter;
-  Bytes large(size_t{4} << 20);
+  Bytes large(size_t{8} << 20);
   EXPECT_NO_THROW(AllocationMeter::check(size_t{1} << 20));
   EXPECT_THROW(AllocationMeter::check(size_t{100} << 10), std::length_error);
   large[0] = 1;
@@ -151,7 +151,7 @@ TEST(AllocationMeter, SeesAnOutsizedAllocation) {
 
 TEST(AllocationMeter, SeesManySmallAllocations) {
   AllocationMeter meter;
-  std::vector<Bytes> parts(1000, Bytes(5000));
+  std::vector<Bytes> parts(1000, Bytes(10000));
   EXPECT_THROW(AllocationMeter::check(1000), std::length_error);
 }
 
