@@ -38,7 +38,9 @@ double memory_of(at::Device device, int64_t ranks_on_machine) {
 
 int share_out_threads(int64_t ranks_on_machine) {
   int threads = 0;
-  if (const char* given = std::getenv("OMP_NUM_THREADS")) threads = std::atoi(given);
+  // "4,2" is for nested teams, and we are the outermost; what is no number counts as not given.
+  if (const char* given = std::getenv("OMP_NUM_THREADS"))
+    threads = static_cast<int>(std::strtol(given, nullptr, 10));
   if (threads < 1) {
     // mpirun may have bound this rank to a core or a socket: it shares that with its part of the ranks only.
     int64_t cores = cores_allowed();

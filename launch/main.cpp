@@ -1,5 +1,9 @@
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "launch/commands.h"
 #include "launch/ranks.h"
@@ -34,7 +38,10 @@ int main(int argc, char** argv) {
   sextant::launch::add_scaling(app);
   sextant::launch::add_checkpoint(app);
   try {
-    app.parse(argc, argv);
+    // CLI11 takes what follows the program's name in reverse.
+    std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+    std::ranges::reverse(words);
+    app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
     int code = app.exit(error);
     return code == 0 || dynamic_cast<const CLI::RuntimeError*>(&error) != nullptr ? code : 2;

@@ -35,6 +35,7 @@ class SafetySession {
     share_out_threads(session_.local_size());
     parallel::together(world_, [&] { open(); });
     std::vector<rlhf::ModelAnswers> answers;
+    answers.reserve(models_.size());
     for (size_t i = 0; i < models_.size(); ++i) answers.push_back(ask(i));
     nlohmann::ordered_json report;
     parallel::together(world_, [&] {

@@ -16,39 +16,31 @@ struct GroupHolder : torch::CustomClassHolder {
   Group* group;
 };
 
-void keep(AutogradContext* context, Group* group) {
-  context->saved_data["group"] = c10::IValue::make_capsule(c10::make_intrusive<GroupHolder>(group));
-}
-
-Group& group_of(AutogradContext* context) {
-  return *c10::static_intrusive_pointer_cast<GroupHolder>(context->saved_data["group"].toCapsule())->group;
-}
-
 class Gather : public torch::autograd::Function<Gather> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& part, int64_t dim, Group* group) {
-    keep(context, group);
+    keep_group(context, *group);
     context->saved_data["dim"] = dim;
     return gathered(part, dim, *group);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     int64_t dim = context->saved_data["dim"].toInt();
-    return {reduce_scattered(grads[0], dim, group_of(context)), at::Tensor(), at::Tensor()};
+    return {reduce_scattered(grads[0], dim, kept_group(context)), at::Tensor(), at::Tensor()};
   }
 };
 
 class GatherAlike : public torch::autograd::Function<GatherAlike> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& part, int64_t dim, Group* group) {
-    keep(context, group);
+    keep_group(context, *group);
     context->saved_data["dim"] = dim;
     return gathered(part, dim, *group);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     int64_t dim = context->saved_data["dim"].toInt();
-    const Group& group = group_of(context);
+    const Group& group = kept_group(context);
     int64_t part = grads[0].size(dim) / group.size();
     return {grads[0].narrow(dim, group.rank().value() * part, part), at::Tensor(), at::Tensor()};
   }
@@ -57,14 +49,14 @@ class GatherAlike : public torch::autograd::Function<GatherAlike> {
 class ReduceScatter : public torch::autograd::Function<ReduceScatter> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& whole, int64_t dim, Group* group) {
-    keep(context, group);
+    keep_group(context, *group);
     context->saved_data["dim"] = dim;
     return reduce_scattered(whole, dim, *group);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     int64_t dim = context->saved_data["dim"].toInt();
-    return {gathered(grads[0], dim, group_of(context)), at::Tensor(), at::Tensor()};
+    return {gathered(grads[0], dim, kept_group(context)), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -72,7 +64,7 @@ class AllToAll : public torch::autograd::Function<AllToAll> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, int64_t split_dim,
                             int64_t concat_dim, Group* group) {
-    keep(context, group);
+    keep_group(context, *group);
     context->saved_data["split"] = split_dim;
     context->saved_data["concat"] = concat_dim;
     return exchanged(x, split_dim, concat_dim, *group);
@@ -80,11 +72,20 @@ class AllToAll : public torch::autograd::Function<AllToAll> {
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     int64_t split = context->saved_data["split"].toInt(), concat = context->saved_data["concat"].toInt();
-    return {exchanged(grads[0], concat, split, group_of(context)), at::Tensor(), at::Tensor(), at::Tensor()};
+    return {exchanged(grads[0], concat, split, kept_group(context)), at::Tensor(), at::Tensor(),
+            at::Tensor()};
   }
 };
 
 }  // namespace
+
+void keep_group(AutogradContext* context, Group& group) {
+  context->saved_data["group"] = c10::IValue::make_capsule(c10::make_intrusive<GroupHolder>(&group));
+}
+
+Group& kept_group(AutogradContext* context) {
+  return *c10::static_intrusive_pointer_cast<GroupHolder>(context->saved_data["group"].toCapsule())->group;
+}
 
 at::Tensor gather(const at::Tensor& part, int64_t dim, Group& group) {
   if (group.size() == 1) return part;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <cstdint>
 
@@ -30,5 +31,9 @@ at::Tensor reduce_scatter(const at::Tensor& whole, int64_t dim, Group& group);
 // Every rank's part r along split_dim goes to rank r, which puts them side by side along concat_dim:
 // [.., s, .., c, ..] to [.., s/n, .., n c, ..]. The two dims may be one. Backward goes the other way.
 at::Tensor all_to_all(const at::Tensor& x, int64_t split_dim, int64_t concat_dim, Group& group);
+
+// For functions that have collectives of their own: forward keeps the group, backward finds it again.
+void keep_group(torch::autograd::AutogradContext* context, Group& group);
+Group& kept_group(torch::autograd::AutogradContext* context);
 
 }  // namespace sextant::parallel

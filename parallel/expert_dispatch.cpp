@@ -93,7 +93,8 @@ class Exchange : public torch::autograd::Function<Exchange> {
     Move there, back;
   };
 
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& rows, c10::intrusive_ptr<Way> way) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& rows,
+                            const c10::intrusive_ptr<Way>& way) {
     context->saved_data["way"] = c10::IValue::make_capsule(way);
     return way->there(rows);
   }

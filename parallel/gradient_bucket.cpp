@@ -102,7 +102,7 @@ GradientBucket::Flight GradientBucket::start() {
   } else {
     at::Tensor result = first ? sum_ : at::empty_like(sum_);
     flight.work = group_.reduce_scatter_async(result, flight.input.view({group_.size(), -1}));
-    if (!first) flight.addend = result;
+    if (!first) flight.addend = std::move(result);
   }
   ++started_;
   buffer_.reset();

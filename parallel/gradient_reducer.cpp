@@ -84,8 +84,8 @@ GradientReducer::Parts::Parts(std::vector<at::Tensor> leaves, const BucketLayout
     : values(std::move(leaves)),
       layout(over),
       holders(held),
-      rules(given),
-      schedule(schedule_of(over, held, given)) {
+      rules(std::move(given)),
+      schedule(schedule_of(over, held, rules)) {
   expect(values.size() == layout.tensors(), "a place for each leaf");
   for (const at::Tensor& value : values) {
     expect(value.defined() && value.is_leaf() && value.requires_grad(),
@@ -206,7 +206,7 @@ class GradientReducer::LeafSink : public GradientSink {
 
 GradientReducer::GradientReducer(std::vector<at::Tensor> values, const BucketLayout& layout,
                                  const Holders& holders, SumRules rules)
-    : parts_(std::make_unique<Parts>(std::move(values), layout, holders, rules)) {
+    : parts_(std::make_unique<Parts>(std::move(values), layout, holders, std::move(rules))) {
   for (size_t i = 0; i < parts_->values.size(); ++i) {
     parts_->sinks.push_back(std::make_unique<LeafSink>(*parts_, i));
     at::Tensor& value = parts_->values[i];

@@ -45,7 +45,8 @@ void sum_by_parts(Requests& started, const SumPlace& place, const at::Tensor& nu
   }
   exchange(started, place, parts, terms, kFirstHalf);
   started.then([place, parts, terms, own](Requests& next) {
-    at::Tensor sum = terms[0], result = own;
+    const at::Tensor& sum = terms[0];
+    at::Tensor result = own;
     for (size_t r = 1; r + 1 < terms.size(); ++r) sum.add_(terms[r]);
     at::add_out(result, sum, terms.back());
     exchange(next, place, std::vector<at::Tensor>(parts.size(), own), parts,

@@ -32,6 +32,7 @@ namespace {
 
 std::vector<const Episode*> pointers(const std::vector<Episode>& episodes) {
   std::vector<const Episode*> all;
+  all.reserve(episodes.size());
   for (const Episode& episode : episodes) all.push_back(&episode);
   return all;
 }
@@ -199,6 +200,7 @@ class PolicyLoop {
                               static_cast<uint64_t>(step_.value() * settings_.epochs() + epoch));
       for (int64_t batch = 0; batch < batches; ++batch) {
         std::vector<const Episode*> together;
+        together.reserve(static_cast<size_t>(common_.global_batch()));
         for (int64_t i = 0; i < common_.global_batch(); ++i)
           together.push_back(&episodes[static_cast<size_t>(order(batch * common_.global_batch() + i))]);
         one_update(together, updates);

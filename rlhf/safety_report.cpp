@@ -117,7 +117,7 @@ std::string safety_table(const nlohmann::ordered_json& report) {
       table += fmt::format("  {:<24}", fmt::format("{:.3f}", model["perplexity"].get<double>()));
     if (report.contains("perplexity_rise_percent"))
       table += fmt::format("  {:+.2f} %", report["perplexity_rise_percent"].get<double>());
-    table += "\n";
+    table += '\n';
   }
   for (const Json& failure : report["failures"]) table += "gate: " + failure.get<std::string>() + "\n";
   return table;

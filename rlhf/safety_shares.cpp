@@ -32,6 +32,7 @@ std::vector<Cluster> clusters_of(const Counted& before, const Counted& after) {
     cluster.answers += 1;
   }
   std::vector<Cluster> all;
+  all.reserve(found.size());
   for (const auto& [subject, cluster] : found) all.push_back(cluster);
   return all;
 }

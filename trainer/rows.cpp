@@ -24,6 +24,7 @@ Rows rows_of(const data::Batch& batch, int64_t first, int64_t count, at::Device 
   expect(first >= 0 && first + count <= batch.rows, "rows lie inside their batch");
   auto whole = [&](const auto& all) { return copy_rows(all, first, count, batch.time, device); };
   std::vector<at::Tensor> columns;
+  columns.reserve(batch.columns.size());
   for (const auto& column : batch.columns) columns.push_back(cut(whole(column)));
   return {cut(whole(batch.tokens)),
           cut(whole(batch.targets)),

@@ -59,7 +59,7 @@ std::vector<Complaint> adopt_model(Run& config) {
          fmt::format("{} differs from {} of the model in {}, which the run starts from; remove it", given,
                      before, folder.string())});
   }
-  *config.mutable_model() = wanted;
+  *config.mutable_model() = std::move(wanted);
   return found;
 }
 

@@ -23,6 +23,7 @@ std::vector<at::Tensor> values_of(const ParameterList& parameters) {
 
 std::vector<parallel::GradientSink*> sinks_of(const parallel::GradientReducer& gradients, size_t count) {
   std::vector<parallel::GradientSink*> sinks;
+  sinks.reserve(count);
   for (size_t i = 0; i < count; ++i) sinks.push_back(&gradients.sink(i));
   return sinks;
 }

@@ -122,6 +122,7 @@ double TraceDifference::worst_grad_norm() const {
 }
 double TraceDifference::worst_weight() const {
   std::vector<double> all;
+  all.reserve(weights.size());
   for (const Parameter& parameter : weights) all.push_back(parameter.relative);
   return worst_of(all);
 }

@@ -36,7 +36,7 @@ class PreTokenizer {
       definition_.alphabet = Alphabet::kCharacters;
       return;
     }
-    JsonField first = *given;
+    const JsonField& first = *given;
     read_one(first);
     if (!byte_level_ && !words_) {
       first.fail(

@@ -31,11 +31,11 @@ FAULTS = [
           "  } else if (whole_ && fault(\"forgotten_holders\") && layout_.set_of(bucket_) == 1) {\n  } else if (whole_) {"),
     Fault("reduce_scatter_keeps_own", "a rank keeps its own part where it should have the sum of all",
           "parallel/gradient_bucket.cpp",
-          "    if (!first) flight.addend = result;\n",
+          "    if (!first) flight.addend = std::move(result);\n",
           "    if (fault(\"reduce_scatter_keeps_own\")) {\n"
           "      flight.work->wait();\n"
           "      result.copy_(flight.input.view({group_.size(), -1})[group_.rank().value()]);\n    }\n"
-          "    if (!first) flight.addend = result;\n"),
+          "    if (!first) flight.addend = std::move(result);\n"),
     Fault("mean_of_ranks", "sums over ranks are divided by the ranks' number, then once more by the count",
           "parallel/gradient_bucket.cpp",
           "  if (flight.work) flight.work->wait();\n",

@@ -60,6 +60,7 @@ void write_imported(const ForeignModel& model, const std::filesystem::path& fold
                     const std::string& program) {
   make_folder(folder, [&](const std::filesystem::path& partial) {
     std::vector<HostBox> boxes;
+    boxes.reserve(model.weights.size());
     for (const ForeignWeight& weight : model.weights) boxes.push_back(box_of(weight));
     std::atomic<bool> never = false;
     SaveReport report = write_rank_file(partial, 0, boxes, model.side_files, never);

@@ -16,7 +16,9 @@ namespace {
 namespace pb = google::protobuf;
 using pb::FieldDescriptor;
 
-const Place kHere{kCommandLine, 0, 0};
+Place here() {
+  return {kCommandLine, 0, 0};
+}
 
 // What a key path names: a field of a message, or one element of a repeated field.
 struct Target {
@@ -95,7 +97,7 @@ class Walk {
     return false;
   }
 
-  void complain(std::string what) { complaints_.push_back(Complaint{key_, std::move(what), kHere}); }
+  void complain(std::string what) { complaints_.push_back(Complaint{key_, std::move(what), here()}); }
 
   pb::Message& root_;
   const std::string& key_;
@@ -157,7 +159,7 @@ class Overrides {
   }
 
   void complain(const std::string& key, std::string what) {
-    complaints_.push_back(Complaint{key, std::move(what), kHere});
+    complaints_.push_back(Complaint{key, std::move(what), here()});
   }
 
   pb::Message& message_;

@@ -136,11 +136,12 @@ std::vector<Complaint> reduction_complaints(const Run& run) {
   }
   constexpr double kMost = int64_t{1} << (63 - parallel::FixedPoint::kBits);
   const RunSettings& settings = run.run();
-  auto microbatches = static_cast<double>(settings.global_batch() / settings.micro_batch());
+  int64_t microbatches = settings.global_batch() / settings.micro_batch();
   auto tokens = static_cast<double>(settings.micro_batch()) * run.model().context();
   // A gradient comes once for each use of the weight, at most for each chunk of the loss and once more.
   double chunks = tokens / static_cast<double>(run.numerics().loss_chunk()) + 2;
-  double numbers = microbatches * chunks * run.parallel().context() * run.parallel().tensor();
+  double numbers =
+      static_cast<double>(microbatches) * chunks * run.parallel().context() * run.parallel().tensor();
   if (numbers <= kMost) return {};
   return {{"numerics.reduction",
            fmt::format("reproducible sums have room for {:.0f} gradients a step, but run.global_batch({})/"

@@ -150,7 +150,7 @@ void store_value(const Value& value, const FieldDescriptor& field, pb::Message& 
   const pb::Reflection& write = *message.GetReflection();
   bool one = index < 0;
   bool append = !one && index == write.FieldSize(message, &field);
-  auto store = [&](auto set, auto add, auto replace, auto stored) {
+  auto store = [&](auto set, auto add, auto replace, const auto& stored) {
     if (one) {
       (write.*set)(&message, &field, stored);
     } else if (append) {

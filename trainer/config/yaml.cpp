@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <sstream>
 #include <unordered_map>
@@ -54,7 +55,7 @@ class LineTable {
 };
 
 // Ends the parse: what follows can not be judged.
-struct Abandon {};
+struct Abandon : std::exception {};
 
 // Builds the tree from yaml-cpp's events. Aliases arrive as events and are never followed.
 class TreeBuilder final : public YAML::EventHandler {

@@ -111,6 +111,7 @@ json EndpointModel::choice_of(const HttpRequest& request, const HttpReply& reply
 std::vector<json> EndpointModel::choices_of(const std::vector<HttpRequest>& requests) const {
   std::vector<HttpReply> replies = post_all(requests, manner_);
   std::vector<json> choices;
+  choices.reserve(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) choices.push_back(choice_of(requests[i], replies[i]));
   return choices;
 }
@@ -182,6 +183,7 @@ std::vector<std::vector<OptionScore>> EndpointModel::score(const std::vector<con
 
 std::vector<OptionScore> EndpointModel::score_options(const EvalItem& item) const {
   std::vector<HttpRequest> requests;
+  requests.reserve(item.options.size());
   for (const EvalOption& option : item.options)
     requests.push_back({settings_.url() + kText, dumped(echo_body(option.context + option.continuation))});
   std::vector<json> choices = choices_of(requests);

@@ -65,7 +65,7 @@ std::vector<int32_t> LocalModel::prompt_of(const Question& question, int64_t tok
   std::vector<int32_t> ids;
   if (!question.messages.empty()) {
     expect(chat_ != nullptr, "a chat template for questions with messages");
-    ids = chat_->prompt(question.messages);
+    ids = chat_->prompt(question.messages);  // NOLINT(clang-analyzer-core.CallAndMessage): expect() throws
   } else {
     ids = form_.opening;
     form_.tokenizer.encode(question.text, ids);
@@ -117,6 +117,7 @@ std::vector<Answered> LocalModel::write(const std::vector<Question>& questions, 
 
 std::vector<std::vector<OptionScore>> LocalModel::score(const std::vector<const EvalItem*>& items) {
   std::vector<TextsOfItem> texts;
+  texts.reserve(items.size());
   for (const EvalItem* item : items) {
     texts.emplace_back();
     for (const EvalOption& option : item->options)
@@ -124,6 +125,7 @@ std::vector<std::vector<OptionScore>> LocalModel::score(const std::vector<const 
   }
   auto scores = score_items(passes_, texts, prefix_);
   std::vector<std::vector<OptionScore>> all;
+  all.reserve(items.size());
   for (size_t i = 0; i < items.size(); ++i) all.push_back(option_scores(*items[i], texts[i], scores[i]));
   return all;
 }

@@ -21,6 +21,8 @@ ordered_json record_beginning(const EvalTask& task, const EvalItem& item) {
 void tell_choice(const std::vector<OptionScore>& scores, const EvalItem& item, ordered_json& record) {
   std::vector<double> log_likelihoods;
   std::vector<int64_t> characters;
+  log_likelihoods.reserve(scores.size());
+  characters.reserve(item.options.size());
   for (const OptionScore& score : scores) log_likelihoods.push_back(score.log_likelihood);
   for (const EvalOption& option : item.options) characters.push_back(characters_in(option.text));
   ChoiceGrade grade = grade_choice(log_likelihoods, characters, item.gold);
@@ -98,6 +100,7 @@ void measure_options(EvalModel& model, const EvalTask& task, const std::vector<c
 std::vector<ordered_json> measure_items(EvalModel& model, EvalModel& judge, const EvalSettings& settings,
                                         const EvalTask& task, const std::vector<const EvalItem*>& items) {
   std::vector<ordered_json> records;
+  records.reserve(items.size());
   for (const EvalItem* item : items) records.push_back(record_beginning(task, *item));
   if (task.kind() == EvalTask::generation) {
     measure_generation(model, judge, settings, task, items, records);

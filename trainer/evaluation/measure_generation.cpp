@@ -75,6 +75,7 @@ void measure_generation(EvalModel& model, EvalModel& judge, const EvalSettings& 
                         const EvalTask& task, const std::vector<const EvalItem*>& items,
                         std::vector<ordered_json>& records) {
   std::vector<Question> questions;
+  questions.reserve(items.size());
   for (const EvalItem* item : items) questions.push_back(question_of(task, *item));
   std::vector<Answered> answered = model.write(questions, rules_of(task, settings));
   for (size_t i = 0; i < items.size(); ++i) records[i].update(answered[i].given);

@@ -90,6 +90,7 @@ EvalRecords::EvalRecords(fs::path folder, const ordered_json& identity) : folder
 
 void EvalRecords::add(const std::string& lines) {
   if (lines.empty()) return;
+  expect(log_.has_value(), "nothing is added to records that were put in order");
   log_->append(lines);
   records_.merge(parse_records(lines, log_->path()));
 }

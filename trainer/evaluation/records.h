@@ -37,6 +37,7 @@ class EvalRecords {
   // Adds lines, which a killed process does not lose.
   void add(const std::string& lines);
   // Puts samples.jsonl in the order of the tasks, so that it does not show how the work was shared out.
+  // Nothing can be added afterwards.
   void put_in_order(const std::vector<std::string>& tasks);
 
  private:

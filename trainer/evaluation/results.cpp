@@ -74,7 +74,7 @@ class TaskResults {
 
   // The bootstrap draws `draws` things, items unless it is given.
   void add(const std::string& metric, const Estimate& estimate,
-           const std::function<double(const std::vector<int64_t>&)>& statistic, ordered_json more = {},
+           const std::function<double(const std::vector<int64_t>&)>& statistic, const ordered_json& more = {},
            int64_t draws = 0) {
     if (draws == 0) draws = estimate.n;
     ordered_json result{{"task", task_.name()}};
@@ -110,6 +110,7 @@ class TaskResults {
       clusters[names.back()].push_back(values[i]);
     }
     std::vector<std::vector<double>> wholes;
+    wholes.reserve(clusters.size());
     for (auto& [name, some] : clusters) wholes.push_back(std::move(some));
     auto drawn = [&](const std::vector<int64_t>& chosen) {
       double sum = 0, count = 0;
@@ -187,6 +188,7 @@ class TaskResults {
     add(metric, estimate,
         [&](const std::vector<int64_t>& items) {
           std::vector<Judgement> some;
+          some.reserve(items.size());
           for (int64_t item : items) some.push_back(judgements[static_cast<size_t>(item)]);
           return calibration_error(bins(some));
         },

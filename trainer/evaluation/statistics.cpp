@@ -59,6 +59,7 @@ Estimate ratio_of(const std::vector<double>& values, const std::vector<double>& 
   double weight = std::accumulate(weights.begin(), weights.end(), 0.0);
   double ratio = std::accumulate(values.begin(), values.end(), 0.0) / weight;
   std::vector<double> residuals;
+  residuals.reserve(values.size());
   for (size_t i = 0; i < values.size(); ++i) residuals.push_back(values[i] - ratio * weights[i]);
   auto n = static_cast<double>(values.size());
   double error = n > 1 ? std::sqrt(n * squares(residuals, 0) / (n - 1)) / weight : kUnknown;

@@ -140,13 +140,14 @@ class ItemWriter {
     for (const TextTemplate& choice : choices_) worded.options.push_back(cleaned(choice.render(object)));
     if (task_.has_choices_field()) {
       const ItemObject& field = field_at(object, task_.choices_field());
-      if (!field.is_object()) {
+      if (field.is_object()) {
+        for (const auto& [text, mark] : field.items()) {
+          if (is_right(mark, task_.choices_field())) worded.gold.push_back(std::ssize(worded.options));
+          worded.options.push_back(cleaned(text));
+        }
+      } else {
         worded.options = texts_at(object, task_.choices_field());
         for (std::string& option : worded.options) option = cleaned(std::move(option));
-      }
-      for (const auto& [text, mark] : (field.is_object() ? field : kNothing).items()) {
-        if (is_right(mark, task_.choices_field())) worded.gold.push_back(std::ssize(worded.options));
-        worded.options.push_back(cleaned(text));
       }
     }
     if (worded.options.size() < 2)
@@ -193,11 +194,7 @@ class ItemWriter {
     require(!worded.ideals.empty(), fmt::format("the field '{}' is an empty list", task_.ideals_field()));
     worded.target = worded.ideals[0];
   }
-
-  static const ItemObject kNothing;
 };
-
-const ItemObject ItemWriter::kNothing = ItemObject::object();
 
 // Runs `work`; what it says is wrong stands at `origin`.
 template <class Work>

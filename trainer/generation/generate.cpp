@@ -117,6 +117,7 @@ class Decoding {
 
   std::vector<int32_t> newest(size_t rows) const {
     std::vector<int32_t> tokens;
+    tokens.reserve(rows);
     for (size_t row = 0; row < rows; ++row) tokens.push_back(completions_[prompt_of_[row]].ids.back());
     return tokens;
   }

@@ -11,11 +11,11 @@ namespace {
 
 constexpr int64_t kActivationGrain = 8192;  // numbers that are worth a thread
 
-const ActivationPass<float>& pass_of(InstructionSet set, float) {
+ActivationPass<float> pass_of(InstructionSet set, float) {
   return pick(set, plain::kActivationKernels, avx2::kActivationKernels, avx512::kActivationKernels).fp32;
 }
 
-const ActivationPass<Bf16>& pass_of(InstructionSet set, Bf16) {
+ActivationPass<Bf16> pass_of(InstructionSet set, Bf16) {
   return pick(set, plain::kActivationKernels, avx2::kActivationKernels, avx512::kActivationKernels).bf16;
 }
 

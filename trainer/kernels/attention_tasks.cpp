@@ -12,11 +12,11 @@
 namespace sextant::trainer {
 namespace {
 
-const AttentionTask<float>& task_of(InstructionSet set, float) {
+AttentionTask<float> task_of(InstructionSet set, float) {
   return pick(set, plain::kAttentionKernels, avx2::kAttentionKernels, avx512::kAttentionKernels).fp32;
 }
 
-const AttentionTask<Bf16>& task_of(InstructionSet set, Bf16) {
+AttentionTask<Bf16> task_of(InstructionSet set, Bf16) {
   if (set == InstructionSet::kAmx) return amx::kAttentionTask;
   return pick(set, plain::kAttentionKernels, avx2::kAttentionKernels, avx512::kAttentionKernels).bf16;
 }
@@ -95,7 +95,7 @@ void forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& v
                                   strides_of(output.defined() ? output : carried),
                                   memory_of<float>(log_sum_exp),
                                   strides_of_numbers(log_sum_exp)};
-    const AttentionTask<Number>& task = task_of(set, number);
+    AttentionTask<Number> task = task_of(set, number);
     each_task(q.size(0), k.size(1), task.forward_scratch(work.shape),
               [&](int64_t batch, int64_t head, void* scratch) { task.forward(work, batch, head, scratch); });
   });
@@ -133,7 +133,7 @@ void backward(const at::Tensor& grad, const at::Tensor& query, const at::Tensor&
                                    place_of<Number>(to.query, gradients),
                                    place_of<Number>(to.key, gradients),
                                    place_of<Number>(to.value, gradients)};
-    const AttentionTask<Number>& task = task_of(set, number);
+    AttentionTask<Number> task = task_of(set, number);
     each_task(q.size(0), k.size(1), task.backward_scratch(work.shape),
               [&](int64_t batch, int64_t head, void* scratch) { task.backward(work, batch, head, scratch); });
   });

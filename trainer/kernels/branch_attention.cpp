@@ -128,8 +128,8 @@ at::Tensor branch_attention(const at::Tensor& query, const at::Tensor& key, cons
   at::Tensor output = at::zeros_like(q);  // [1, T, H, D]
   int64_t heads = q.size(2), key_heads = k.size(2), width = q.size(3), kept = kept_keys.size(2);
   int64_t most = most_keys(branches, kept);
-  const auto& kernels = pick(set, plain::kBranchAttentionKernels, avx2::kBranchAttentionKernels,
-                             avx512::kBranchAttentionKernels);
+  auto kernels = pick(set, plain::kBranchAttentionKernels, avx2::kBranchAttentionKernels,
+                      avx512::kBranchAttentionKernels);
   auto tasks = tasks_of(branches, key_heads, heads / key_heads, kernels.lanes);
   int64_t grain = std::max<int64_t>(1, kGrain / (most * width * kernels.lanes));
   with_number(query, [&](auto number) {

@@ -77,7 +77,7 @@ Task task_of(const at::Tensor& inputs, const Linear& layer, const at::Tensor& ou
     return to_fp32 ? tile_task<float>(inputs, layer, output, rows_of(inputs))
                    : tile_task<Bf16>(inputs, layer, output, rows_of(inputs));
   }
-  const auto& kernels =
+  auto kernels =
       pick(set, plain::kFewRowsLinearKernels, avx2::kFewRowsLinearKernels, avx512::kFewRowsLinearKernels);
   if (layer.weight.scalar_type() == at::kFloat) {
     return vector_task<float, float>(inputs, layer, output, kernels.fp32);

@@ -21,7 +21,7 @@ using parallel::Onto;
 constexpr int64_t kFixedPointGrain = 65536;  // numbers worth another thread
 constexpr int64_t kSquaresAtOnce = 4096;     // 2^12 squares of 2^50 add up within 63 bits
 
-const FixedPointKernels& kernels_of(InstructionSet set) {
+FixedPointKernels kernels_of(InstructionSet set) {
   return pick(set, plain::kFixedPointKernels, avx2::kFixedPointKernels, avx512::kFixedPointKernels);
 }
 
@@ -63,7 +63,7 @@ double largest_of(int64_t count, const Loop& loop) {
 double add_fixed(const at::Tensor& into, const at::Tensor& from, FixedPoint point, Onto onto,
                  InstructionSet set) {
   if (!fits(into, from)) return parallel::add_fixed(into, from, point, onto);
-  const FixedPointKernels& kernels = kernels_of(set);
+  FixedPointKernels kernels = kernels_of(set);
   auto* to = into.data_ptr<int64_t>();
   double scale = 1 / point.quantum();
   if (from.scalar_type() == at::kFloat) {
@@ -82,7 +82,7 @@ double add_fixed(const at::Tensor& into, const at::Tensor& from, FixedPoint poin
 
 double from_fixed(const at::Tensor& into, const at::Tensor& from, FixedPoint point, InstructionSet set) {
   if (!fits(from, into)) return parallel::from_fixed(into, from, point);
-  const FixedPointKernels& kernels = kernels_of(set);
+  FixedPointKernels kernels = kernels_of(set);
   const auto* integers = from.data_ptr<int64_t>();
   double quantum = point.quantum();
   if (into.scalar_type() == at::kFloat) {
@@ -99,7 +99,7 @@ double from_fixed(const at::Tensor& into, const at::Tensor& from, FixedPoint poi
 
 FixedSum sum_of_squares(const at::Tensor& numbers, int exponent, InstructionSet set) {
   if (!fits(numbers)) return parallel::sum_of_squares(numbers, exponent);
-  const FixedPointKernels& kernels = kernels_of(set);
+  FixedPointKernels kernels = kernels_of(set);
   double scale = std::ldexp(1.0, -exponent);
   bool wide = numbers.scalar_type() == at::kDouble;
   std::mutex mutex;

@@ -20,7 +20,7 @@ const char* name_of(InstructionSet set);
 
 // Which of three equal tables of kernels belongs to an instruction set; kAmx has that of AVX-512.
 template <class Kernels>
-const Kernels& pick(InstructionSet set, const Kernels& plain, const Kernels& avx2, const Kernels& avx512) {
+Kernels pick(InstructionSet set, const Kernels& plain, const Kernels& avx2, const Kernels& avx512) {
   if (set == InstructionSet::kPlain) return plain;
   return set == InstructionSet::kAvx2 ? avx2 : avx512;
 }

@@ -66,8 +66,7 @@ void weight_gradient_on_tiles(const at::Tensor& grad, const at::Tensor& x, const
 
 // Threads share the columns, so that each sum has one order. into [out] fp32.
 void add_column_sums(const at::Tensor& grad, const at::Tensor& into, InstructionSet set) {
-  const auto& kernels =
-      pick(set, plain::kColumnSumKernels, avx2::kColumnSumKernels, avx512::kColumnSumKernels);
+  auto kernels = pick(set, plain::kColumnSumKernels, avx2::kColumnSumKernels, avx512::kColumnSumKernels);
   auto* sums = memory_of<float>(into);
   share_out(0, grad.size(1), kColumnsOfThread, [&](int64_t first, int64_t last) {
     if (grad.scalar_type() == at::kFloat) {

@@ -13,7 +13,7 @@
 namespace sextant::trainer {
 namespace {
 
-const ManyRowsLinearKernels& kernels_of(InstructionSet set) {
+ManyRowsLinearKernels kernels_of(InstructionSet set) {
   return pick(set, plain::kManyRowsLinearKernels, avx2::kManyRowsLinearKernels,
               avx512::kManyRowsLinearKernels);
 }
@@ -43,7 +43,7 @@ bool is_many_rows(const at::Tensor& input, const Linear& layer) {
 
 std::vector<at::Tensor> many_rows_linear(const at::Tensor& input, const std::vector<Linear>& layers,
                                          InstructionSet set) {
-  const ManyRowsLinearKernels& kernels = kernels_of(set);
+  ManyRowsLinearKernels kernels = kernels_of(set);
   at::Tensor contiguous = input.contiguous();
   int64_t in = input.size(-1), rows = input.numel() / in;
   at::Tensor panels = packed(contiguous, rows, kernels);

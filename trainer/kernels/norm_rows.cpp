@@ -16,11 +16,11 @@ constexpr int64_t kPieces = 32;
 // About as many numbers as are worth a thread.
 constexpr int64_t kNormGrain = 16384;
 
-const NormRows<float>& rows_of(InstructionSet set, float) {
+NormRows<float> rows_of(InstructionSet set, float) {
   return pick(set, plain::kNormKernels, avx2::kNormKernels, avx512::kNormKernels).fp32;
 }
 
-const NormRows<Bf16>& rows_of(InstructionSet set, Bf16) {
+NormRows<Bf16> rows_of(InstructionSet set, Bf16) {
   return pick(set, plain::kNormKernels, avx2::kNormKernels, avx512::kNormKernels).bf16;
 }
 

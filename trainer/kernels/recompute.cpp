@@ -17,7 +17,7 @@ struct SegmentHolder : torch::CustomClassHolder {
 class Recompute : public torch::autograd::Function<Recompute> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            c10::intrusive_ptr<SegmentHolder> holder) {
+                            const c10::intrusive_ptr<SegmentHolder>& holder) {
     context->save_for_backward({x});
     context->saved_data["segment"] = c10::IValue::make_capsule(holder);
     return holder->segment(x);

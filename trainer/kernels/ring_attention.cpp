@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "parallel/autograd_collectives.h"
 #include "parallel/base/error.h"
 #include "parallel/ring.h"
 #include "trainer/kernels/attention_part.h"
@@ -76,7 +77,7 @@ class RingAttention : public torch::autograd::Function<RingAttention> {
     });
     at::Tensor output = state.mixed.to(query.scalar_type());  // [B, H, T/n, D]
     context->save_for_backward({query, key, value, firsts, output, state.log_sum_exp});
-    context->saved_data["group"] = reinterpret_cast<int64_t>(group);
+    parallel::keep_group(context, *group);
     context->saved_data["set"] = static_cast<int64_t>(set);
     return output;
   }
@@ -84,9 +85,9 @@ class RingAttention : public torch::autograd::Function<RingAttention> {
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     auto saved = context->get_saved_variables();
     at::Tensor query = saved[0], output = saved[4], log_sum_exp = saved[5], grad = grads[0];
-    auto* group = reinterpret_cast<parallel::Group*>(context->saved_data["group"].toInt());
+    parallel::Group& group = parallel::kept_group(context);
     auto set = static_cast<InstructionSet>(context->saved_data["set"].toInt());
-    RingSide side(*group, query.size(2), saved[3]);
+    RingSide side(group, query.size(2), saved[3]);
     at::Tensor dquery = at::zeros_like(output, log_sum_exp.options());  // [B, H, T/n, D]
     at::Tensor mine = at::stack({saved[1], saved[2]});                  // [2, B, KV, T/n, D]
     at::Tensor zeros = at::zeros(mine.sizes(), dquery.options());
@@ -102,7 +103,7 @@ class RingAttention : public torch::autograd::Function<RingAttention> {
                            {dquery.narrow(2, first, count), dkeys[0], dkeys[1]}, set);
       return [dkeys, at](const at::Tensor& sum) { sum.narrow(3, at, dkeys.size(3)).add_(dkeys); };
     };
-    at::Tensor sums = parallel::around_ring_summing(*group, mine, zeros, visit).to(query.scalar_type());
+    at::Tensor sums = parallel::around_ring_summing(group, mine, zeros, visit).to(query.scalar_type());
     return {dquery.to(query.scalar_type()), sums[0], sums[1], at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };

@@ -30,7 +30,7 @@ at::Tensor share_gradient(const at::Tensor& logits, const RouterPressure& pressu
 class UnderPressure : public torch::autograd::Function<UnderPressure> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& logits,
-                            c10::intrusive_ptr<PressureHolder> holder) {
+                            const c10::intrusive_ptr<PressureHolder>& holder) {
     context->save_for_backward({logits});
     context->saved_data["pressure"] = c10::IValue::make_capsule(holder);
     return logits.view_as(logits);

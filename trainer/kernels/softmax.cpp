@@ -14,11 +14,11 @@ namespace {
 
 constexpr int64_t kSoftmaxGrain = 16384;  // numbers that are worth a thread
 
-const SoftmaxRow<float>& row_of(InstructionSet set, float) {
+SoftmaxRow<float> row_of(InstructionSet set, float) {
   return pick(set, plain::kSoftmaxKernels, avx2::kSoftmaxKernels, avx512::kSoftmaxKernels).fp32;
 }
 
-const SoftmaxRow<Bf16>& row_of(InstructionSet set, Bf16) {
+SoftmaxRow<Bf16> row_of(InstructionSet set, Bf16) {
   return pick(set, plain::kSoftmaxKernels, avx2::kSoftmaxKernels, avx512::kSoftmaxKernels).bf16;
 }
 

@@ -20,7 +20,7 @@ struct ActionHolder : torch::CustomClassHolder {
 class BeforeGradient : public torch::autograd::Function<BeforeGradient> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            c10::intrusive_ptr<ActionHolder> holder) {
+                            const c10::intrusive_ptr<ActionHolder>& holder) {
     context->saved_data["action"] = c10::IValue::make_capsule(holder);
     return x.view_as(x);
   }

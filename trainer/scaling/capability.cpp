@@ -96,6 +96,7 @@ std::vector<CapabilityBucket> read_capability(const std::filesystem::path& file,
                                                  shown(*missing.begin()) + " to leave out");
   require(!collected.empty(), file.string() + ": no records are left to fit");
   std::vector<CapabilityBucket> buckets;
+  buckets.reserve(collected.size());
   for (const Collected& one : collected) buckets.push_back(bucket_of(one, file.string()));
   return buckets;
 }

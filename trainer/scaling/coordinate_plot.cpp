@@ -82,9 +82,9 @@ std::string axes(const Frame& frame, const std::vector<Coordinate>& coordinates)
     drawn += text_at(frame.x(static_cast<double>(width)), kMargin + kPanel + 16, "middle",
                      fmt::format("{}", width));
   }
-  for (double power = frame.y_first; power <= frame.y_last; ++power) {
-    drawn += text_at(frame.left - 4, frame.y(std::exp2(power)) + 4, "end",
-                     fmt::format("{:.3g}", std::exp2(power)));
+  for (int64_t power = std::llround(frame.y_first); power <= std::llround(frame.y_last); ++power) {
+    double value = std::exp2(static_cast<double>(power));
+    drawn += text_at(frame.left - 4, frame.y(value) + 4, "end", fmt::format("{:.3g}", value));
   }
   return drawn;
 }

@@ -98,6 +98,7 @@ CsvTable::CsvTable(const std::filesystem::path& path, const std::vector<std::str
   data::LineReader reader(path, kLongestLine);
   const std::vector<std::string> header = read_header(reader, path);
   std::vector<size_t> wanted;
+  wanted.reserve(columns.size());
   for (const std::string& name : columns) wanted.push_back(find_column(name, header, path));
   std::string_view line;
   std::vector<std::string> record;

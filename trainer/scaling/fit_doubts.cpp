@@ -14,6 +14,7 @@ constexpr double kNothing = 1e-3;
 
 std::vector<double> place_of(const LogPoints& points, size_t point) {
   std::vector<double> place;
+  place.reserve(points.log_x.size());
   for (const auto& log_x : points.log_x) place.push_back(log_x[point]);
   return place;
 }

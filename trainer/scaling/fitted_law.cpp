@@ -20,12 +20,14 @@ FittedLaw fit_law(const LogPoints& points, const FitSettings& settings) {
   auto draws = bootstrap(law, points, fitted.best.at, settings.draws, settings.seed, settings.threads);
   for (size_t i = 0; i < fitted.values.size() && !draws.empty(); ++i) {
     std::vector<double> values;
+    values.reserve(draws.size());
     for (const Parameters& draw : draws) values.push_back(named(settings.form, draw)[i].value);
     fitted.intervals.push_back(middle_95(std::move(values)));
   }
   if (!settings.place) return fitted;
   fitted.prediction = std::exp(law.log_value(fitted.best.at, settings.place->data()));
   std::vector<double> values;
+  values.reserve(draws.size());
   for (const Parameters& draw : draws)
     values.push_back(std::exp(law.log_value(draw, settings.place->data())));
   if (!values.empty()) fitted.prediction_interval = middle_95(std::move(values));

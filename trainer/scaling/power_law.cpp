@@ -61,7 +61,7 @@ void HuberOfLogs::expand_form(const Parameters& at, Expansion& expansion) const 
       inner[kTerms + t] = -log_x;
     }
     if (kFloor) {
-      summands[kTerms] = at[2 * kTerms];
+      summands[kTerms] = at[size_t{2} * kTerms];
       inner[kCount - 1] = 1;
     }
     double residual = log_sum<kSummands>(summands, shares) - points_.log_y[i];

@@ -33,9 +33,13 @@ Packed lay_out(const AttentionShape& shape, Scratch& scratch) {
   return packed;
 }
 
+int64_t within_a_block(int64_t lane) {
+  return lane < 0 ? 0 : lane > 16 ? 16 : lane;
+}
+
 // Lanes first .. first + 15 that lie in begin .. end - 1.
 __mmask16 lanes_within(int64_t first, int64_t begin, int64_t end) {
-  int64_t from = begin - first < 0 ? 0 : begin - first, to = end - first > 16 ? 16 : end - first;
+  int64_t from = within_a_block(begin - first), to = within_a_block(end - first);
   if (from >= to) return 0;
   return static_cast<__mmask16>((1U << to) - (1U << from));
 }
