@@ -141,7 +141,7 @@ struct Trained {
 Trained train_ten(const Scene& scene, const MeshSettings& mesh, Group& world) {
   Run config = config_of(scene, mesh);
   Assembly assembly(config, world, at::kCPU);
-  initialise(assembly.model().parameters(), 7);
+  initialise(assembly.step().pieces(), 7);
   Breakdown breakdown;
   Trained trained;
   int64_t slice = assembly.mesh().at().data, share = kRows / assembly.mesh().layout().data;
