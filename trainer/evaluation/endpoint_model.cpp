@@ -177,6 +177,7 @@ json EndpointModel::echo_body(const std::string& text) const {
 
 std::vector<std::vector<OptionScore>> EndpointModel::score(const std::vector<const EvalItem*>& items) {
   std::vector<std::vector<OptionScore>> scores;
+  scores.reserve(items.size());
   for (const EvalItem* item : items) scores.push_back(score_options(*item));
   return scores;
 }

@@ -76,9 +76,10 @@ void store_panel(const Floats (&sums)[kPanelRows][2], const Floats (&bias)[2], f
   }
 }
 
-Floats load_bias(const float* bias, int64_t count) {
-  if (bias == nullptr || count <= 0) return Floats{};
-  return count >= kLanes ? load(bias, Whole{}) : load(bias, First{count});
+Floats load_bias(const ManyRowsLinear& work, int64_t first) {
+  int64_t count = work.out - first;
+  if (work.bias == nullptr || count <= 0) return Floats{};
+  return count >= kLanes ? load(work.bias + first, Whole{}) : load(work.bias + first, First{count});
 }
 
 void multiply(const ManyRowsLinear& work, float* scratch, int64_t first, int64_t last) {
@@ -86,9 +87,7 @@ void multiply(const ManyRowsLinear& work, float* scratch, int64_t first, int64_t
     int64_t n = panel * kPanelOutputs;
     int64_t outputs = work.out - n < kPanelOutputs ? work.out - n : kPanelOutputs;
     pack_weights(work.weight + n * work.in, outputs, work.in, scratch);
-    const float* bias = work.bias != nullptr ? work.bias + n : nullptr;
-    Floats biases[2] = {load_bias(bias, outputs),
-                        load_bias(bias + kLanes, bias != nullptr ? outputs - kLanes : 0)};
+    Floats biases[2] = {load_bias(work, n), load_bias(work, n + kLanes)};
     for (int64_t row = 0; row < work.rows; row += kPanelRows) {
       Floats sums[kPanelRows][2] = {};
       for (int64_t k = 0; k < work.in; k += kTerms)
