@@ -26,7 +26,6 @@ double squares(const std::vector<double>& values, double centre) {
   return sum;
 }
 
-// Linear between the two nearest of sorted values.
 double correlation_of(const std::vector<double>& a, const std::vector<double>& b) {
   double mean_a = mean(a), mean_b = mean(b), product = 0;
   for (size_t i = 0; i < a.size(); ++i) product += (a[i] - mean_a) * (b[i] - mean_b);

@@ -27,14 +27,14 @@ auto kernel_of(const BranchAttentionKernels& kernels, Bf16) {
 }
 
 // Some queries of a branch that a vector has room for.
-struct Task {
+struct QueryTask {
   size_t branch;
   int64_t key_head, first, last;
 };
 
-std::vector<Task> tasks_of(const std::vector<Branch>& branches, int64_t key_heads, int64_t group,
-                           int64_t lanes) {
-  std::vector<Task> tasks;
+std::vector<QueryTask> tasks_of(const std::vector<Branch>& branches, int64_t key_heads, int64_t group,
+                                int64_t lanes) {
+  std::vector<QueryTask> tasks;
   for (size_t branch = 0; branch < branches.size(); ++branch) {
     int64_t queries = (branches[branch].last - branches[branch].first) * group;
     for (int64_t head = 0; head < key_heads; ++head) {
@@ -73,7 +73,7 @@ struct Memory {
   int64_t heads, key_heads, width, kept, window;
 
   // What a branch reads of a key head.
-  std::vector<KeyRun<Number>> runs(const std::vector<Branch>& branches, const Task& task) const {
+  std::vector<KeyRun<Number>> runs(const std::vector<Branch>& branches, const QueryTask& task) const {
     int64_t in_front = task.key_head * kept * width, stride = key_heads * width;
     std::vector<KeyRun<Number>> runs{{kept_keys + in_front, kept_values + in_front, kept, width}};
     for (const Branch* branch : path_to(branches, task.branch)) {
@@ -149,7 +149,7 @@ at::Tensor branch_attention(const at::Tensor& query, const at::Tensor& key, cons
     share_out(0, std::ssize(tasks), grain, [&](int64_t first, int64_t last) {
       std::vector<float> scratch(static_cast<size_t>((most + 2 * width) * kernels.lanes));
       for (int64_t i = first; i < last; ++i) {
-        const Task& task = tasks[static_cast<size_t>(i)];
+        const QueryTask& task = tasks[static_cast<size_t>(i)];
         auto runs = memory.runs(branches, task);
         attend(memory.work(branches[task.branch], task.key_head, runs), scratch.data(), task.first,
                task.last);

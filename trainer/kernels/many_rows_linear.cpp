@@ -13,11 +13,6 @@
 namespace sextant::trainer {
 namespace {
 
-ManyRowsLinearKernels kernels_of(InstructionSet set) {
-  return pick(set, plain::kManyRowsLinearKernels, avx2::kManyRowsLinearKernels,
-              avx512::kManyRowsLinearKernels);
-}
-
 int64_t panels_of(int64_t count, int64_t panel) {
   return (count + panel - 1) / panel;
 }
@@ -43,7 +38,8 @@ bool is_many_rows(const at::Tensor& input, const Linear& layer) {
 
 std::vector<at::Tensor> many_rows_linear(const at::Tensor& input, const std::vector<Linear>& layers,
                                          InstructionSet set) {
-  ManyRowsLinearKernels kernels = kernels_of(set);
+  auto kernels =
+      pick(set, plain::kManyRowsLinearKernels, avx2::kManyRowsLinearKernels, avx512::kManyRowsLinearKernels);
   at::Tensor contiguous = input.contiguous();
   int64_t in = input.size(-1), rows = input.numel() / in;
   at::Tensor panels = packed(contiguous, rows, kernels);

@@ -14,8 +14,8 @@
 namespace sextant::trainer {
 namespace {
 
-constexpr int64_t kTiesTogether = 16;  // bits that the vector kernels read at a time
-constexpr int64_t kBlock = 1 << 14;    // numbers; two threads never share a byte of ties
+constexpr int64_t kTiesTogether = 16;        // bits that the vector kernels read at a time
+constexpr int64_t kNumbersOfTask = 1 << 14;  // numbers; two threads never share a byte of ties
 
 float join(Bf16 value, int16_t low, bool tie) {
   auto rest = static_cast<uint32_t>(int32_t{low}) + (tie ? 1U << 16 : 0U);
@@ -40,10 +40,12 @@ Parts split(float master) {
 template <class Work>
 void each_number(int64_t elements, int64_t first_tie, const Work& work) {
   int64_t end = first_tie + elements;
-  share_out(first_tie / kBlock, (end + kBlock - 1) / kBlock, 1, [&](int64_t first, int64_t last) {
-    int64_t from = std::max(first * kBlock, first_tie), to = std::min(last * kBlock, end);
-    for (int64_t bit = from; bit < to; ++bit) work(bit - first_tie, bit);
-  });
+  share_out(first_tie / kNumbersOfTask, (end + kNumbersOfTask - 1) / kNumbersOfTask, 1,
+            [&](int64_t first, int64_t last) {
+              int64_t from = std::max(first * kNumbersOfTask, first_tie),
+                      to = std::min(last * kNumbersOfTask, end);
+              for (int64_t bit = from; bit < to; ++bit) work(bit - first_tie, bit);
+            });
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace sextant::trainer {
 
 // fp32 weights in two parts, of which forward reads one: the bf16 number nearest to each (ties to even), and
-// what rounding left out. 18 bits beside the 16 hold all 32 of them:
+// what rounding left out. 17 bits beside the 16 hold all 32 of them:
 //   bits(master) = 2^16 bits(value) + low + 2^16 tie
 // `low` is -2^15 to 2^15 - 1; a number half way above an even value is 2^15 above it, one more than 16 bits
 // can say of a difference, and that is what `tie` says. A NaN stays some NaN; all else comes back bit by bit.

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "parallel/base/error.h"
 #include "trainer/checkpoint/range_boxes.h"
 
 namespace sextant::trainer {
@@ -53,6 +54,7 @@ void set_master(const OwnedPiece& piece, const at::Tensor& master) {
 std::vector<OwnedPiece> whole_pieces(const ParameterList& parameters) {
   std::vector<OwnedPiece> pieces;
   for (const auto& parameter : parameters) {
+    expect(parameter->master.defined(), "masters that TrainedWeights took are in its pieces");
     OwnedPiece piece;
     piece.parameter = parameter.get();
     piece.end = parameter->master.numel();
