@@ -2,6 +2,7 @@
 #
 # A backend that is absent is another source beside the real one: X_absent.cpp stands in for X.cpp where
 # SEXTANT_CUDA is off. What the real one stands on is named cuda_*.cpp or nccl_*.cpp and is left out with it.
+# X_traced.cpp stands in for X.cpp under ThreadSanitizer.
 # PRECOMPILED rooms share one precompiled header of ATen, which costs 10 s a file else.
 add_library(sextant_warnings INTERFACE)
 target_compile_options(sextant_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
@@ -78,6 +79,16 @@ function(room name)
       list(REMOVE_ITEM sources "${stand_in}")
     else()
       list(REMOVE_ITEM sources "${real}")
+    endif()
+  endforeach()
+
+  file(GLOB_RECURSE traced CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${name}/*_traced.cpp")
+  foreach(stand_in ${traced})
+    string(REPLACE "_traced.cpp" ".cpp" real "${stand_in}")
+    if(SEXTANT_SANITIZE STREQUAL "thread")
+      list(REMOVE_ITEM sources "${real}")
+    else()
+      list(REMOVE_ITEM sources "${stand_in}")
     endif()
   endforeach()
 
