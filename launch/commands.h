@@ -22,6 +22,7 @@ void add_verify(CLI::App& app);
 void add_tokenizer(CLI::App& app);  // train, encode, decode, inspect
 void add_data(CLI::App& app);       // build, inspect, contamination
 void add_config(CLI::App& app);     // show, reference, schema
+void add_plan(CLI::App& app);
 void add_schedule(CLI::App& app);
 void add_completion(CLI::App& app);
 void add_scaling(CLI::App& app);  // coordinates, fit, task, ladder, predict, outcome

@@ -19,22 +19,25 @@ int64_t gpu_count() {
   return at::hasCUDA() ? c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount() : 0;
 }
 
-int cores_allowed() {
+// Bytes that this rank may count on: its GPU's, or its share of the machine's.
+double memory_of(at::Device device, int64_t ranks_on_machine) {
+  return memory_of_machine(device) / (device.is_cuda() ? 1.0 : static_cast<double>(ranks_on_machine));
+}
+
+}  // namespace
+
+int64_t cores_allowed() {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
   return std::max(1, CPU_COUNT(&allowed));
 }
 
-// Bytes that this rank may count on: its GPU's, or its share of the machine's.
-double memory_of(at::Device device, int64_t ranks_on_machine) {
+double memory_of_machine(at::Device device) {
   if (device.is_cuda()) {
     return static_cast<double>(at::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).second);
   }
-  double pages = static_cast<double>(::sysconf(_SC_PHYS_PAGES));
-  return pages * static_cast<double>(::sysconf(_SC_PAGESIZE)) / static_cast<double>(ranks_on_machine);
+  return static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
-
-}  // namespace
 
 int share_out_threads(int64_t ranks_on_machine) {
   int threads = 0;

@@ -19,6 +19,11 @@ at::Device choose_device(trainer::RunSettings::Device wanted, const parallel::Mp
 trainer::RankResources resources_of(parallel::Group& world, const parallel::MpiSession& session,
                                     at::Device device);
 
+// Cores that this process may run on.
+int64_t cores_allowed();
+// Bytes of memory of the device: of the CPU the machine's.
+double memory_of_machine(at::Device device);
+
 // The first GPU where there is one, else the CPU: for commands that one process runs.
 at::Device best_device();
 

@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   sextant::launch::add_tokenizer(app);
   sextant::launch::add_data(app);
   sextant::launch::add_config(app);
+  sextant::launch::add_plan(app);
   sextant::launch::add_schedule(app);
   sextant::launch::add_completion(app);
   sextant::launch::add_scaling(app);

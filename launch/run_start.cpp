@@ -54,11 +54,11 @@ data::Tokenizer complete_run(RunFile& run, parallel::Group& world, const trainer
   parallel::together(world, [&] {
     trainer::Run& config = run.config;
     bool open = trainer::leaves_layout_open(config.parallel());
-    trainer::check(trainer::complaints(config, open ? 0 : world.size(), run.rows), run.origins);
+    trainer::check(trainer::complaints(config, open ? 0 : resources.ranks, run.rows), run.origins);
     tokenizer.emplace(data::Tokenizer::load(config.data().tokenizer(), config.data().tokenizer_pattern()));
     run.layout_reason = fill_layout(config, tokenizer->vocabulary(), resources);
     trainer::fill_defaults(config, tokenizer->vocabulary());
-    trainer::check(trainer::complaints(config, world.size(), run.rows), run.origins);
+    trainer::check(trainer::complaints(config, resources.ranks, run.rows), run.origins);
     trainer::check(trainer::vocabulary_complaints(config.model(), tokenizer->vocabulary()), run.origins);
   });
   return std::move(*tokenizer);

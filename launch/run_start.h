@@ -35,7 +35,8 @@ RunFile read_stage(const std::string& file, const std::vector<std::string>& over
                    google::protobuf::Message& stage, trainer::ModelSettings::Head head);
 
 // Checks what needs the ranks and the tokenizer, and fills in every default, the layout by what the ranks
-// have. Throws AgreedError. All ranks must call, with equal resources. Returns the tokenizer.
+// have, which are the world's or those of a run that is planned. Throws AgreedError. All ranks must call,
+// with equal resources. Returns the tokenizer.
 data::Tokenizer complete_run(RunFile& run, parallel::Group& world, const trainer::RankResources& resources);
 
 // What tensors on the ranks' devices travel by: NCCL where each rank has a GPU of its own; else MPI, which

@@ -114,7 +114,11 @@ class Verification {
     });
     for (const trainer::PartialLayout& part : trainer::partial_layouts(config, world_.size())) {
       bool inside = world_.rank().value() < part.ranks;
-      auto group = carrier_->split(inside ? 0 : 1, world_.rank().value(), "part of the layout");
+      auto group = carrier_->split(
+          [&](Rank rank) {
+            return parallel::Seat{rank.value() < part.ranks ? 0 : 1, rank.value()};
+          },
+          "part of the layout");
       std::string verdict;
       double at_fault = 0;
       if (inside) {

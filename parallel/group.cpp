@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "parallel/group_checks.h"
 
@@ -56,7 +58,7 @@ class SingleRankGroup : public Group {
     return nullptr;
   }
   void barrier() override {}
-  std::unique_ptr<Group> split(int64_t, int64_t, const std::string& name) override {
+  std::unique_ptr<Group> split(const Seating&, const std::string& name) override {
     return single_rank_group(name);
   }
 
@@ -100,6 +102,24 @@ std::vector<double> reduce_numbers(Group& group, std::vector<double> values, Red
   at::Tensor tensor = at::from_blob(values.data(), {count}, at::kDouble);
   group.all_reduce(tensor, how);
   return values;
+}
+
+Seating everybody() {
+  return [](Rank member) { return Seat{0, member.value()}; };
+}
+
+std::vector<Rank> seated_with(const Seating& seating, Rank member, int64_t size) {
+  int64_t color = seating(member).color;
+  std::vector<std::pair<int64_t, Rank>> found;  // by key
+  for (int64_t r = 0; r < size; ++r) {
+    Seat seat = seating(Rank(r));
+    if (seat.color == color) found.emplace_back(seat.key, Rank(r));
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<Rank> members;
+  members.reserve(found.size());
+  for (const auto& [key, rank] : found) members.push_back(rank);
+  return members;
 }
 
 std::unique_ptr<Group> single_rank_group(const std::string& name) {

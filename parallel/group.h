@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,14 @@ class Work {
   // wait() would return at once.
   virtual bool progress() = 0;
 };
+
+// Where a member goes when a group is split: to the group of this color, in the order of keys.
+struct Seat {
+  int64_t color = 0;
+  int64_t key = 0;
+};
+// Every member's seat: a pure function, the same on every rank.
+using Seating = std::function<Seat(Rank member)>;
 
 // A set of ranks and its verbs. Every rank of the group must call the same verbs in the same order (send and
 // recv: the two ends). Tensors are contiguous, of equal shape and type on all ranks, on the CPU or on the
@@ -57,8 +66,8 @@ class Group {
   virtual std::unique_ptr<Work> recv_async(at::Tensor tensor, Rank from) = 0;
   virtual void barrier() = 0;
 
-  // Splits into groups of equal `color`, ordered by `key`. All ranks of this group must call.
-  virtual std::unique_ptr<Group> split(int64_t color, int64_t key, const std::string& name) = 0;
+  // Splits into groups of equal color, ordered by key, then by rank. All ranks of this group must call.
+  virtual std::unique_ptr<Group> split(const Seating& seating, const std::string& name) = 0;
 
   void all_reduce(at::Tensor tensor, Reduce how = Reduce::kSum) {
     all_reduce_async(std::move(tensor), how)->wait();
@@ -82,6 +91,11 @@ std::vector<std::string> gather_bytes(Group& group, const std::string& bytes);
 
 // `values` reduced element by element over the ranks, in fp64. All ranks must call with equal lengths.
 std::vector<double> reduce_numbers(Group& group, std::vector<double> values, Reduce how = Reduce::kSum);
+
+// All members together, in the order that they have.
+Seating everybody();
+// The members, of `size`, that the seating puts into the group of `member`, in that group's order.
+std::vector<Rank> seated_with(const Seating& seating, Rank member, int64_t size);
 
 // A group of this process alone.
 std::unique_ptr<Group> single_rank_group(const std::string& name = "alone");

@@ -143,7 +143,7 @@ class MpiGroup : public Group {
   std::unique_ptr<Work> send_async(at::Tensor tensor, Rank to) override;
   std::unique_ptr<Work> recv_async(at::Tensor tensor, Rank from) override;
   void barrier() override;
-  std::unique_ptr<Group> split(int64_t color, int64_t key, const std::string& name) override;
+  std::unique_ptr<Group> split(const Seating& seating, const std::string& name) override;
 
  private:
   Requests requests() const { return Requests(environment_); }
@@ -318,26 +318,15 @@ void MpiGroup::barrier() {
   collective("barrier", std::move(started))->wait();
 }
 
-std::unique_ptr<Group> MpiGroup::split(int64_t color, int64_t key, const std::string& name) {
-  // The gather is under the watchdog's eye, MPI's own blocking split is not: everybody has come by then.
-  at::Tensor mine = at::tensor({color, key}, at::kLong);
-  at::Tensor all = at::empty({size(), 2}, at::kLong);  // [n, 2]
-  all_gather(all, mine);
-  const int64_t* values = all.data_ptr<int64_t>();
-  std::vector<int64_t> same;  // the ranks of this color
-  int first_of_color = -1;
-  for (int64_t r = 0; r < size(); ++r) {
-    if (values[2 * r] != color) continue;
-    if (first_of_color < 0) first_of_color = static_cast<int>(r);
-    same.push_back(r);
-  }
-  std::stable_sort(same.begin(), same.end(),
-                   [&](int64_t a, int64_t b) { return values[2 * a + 1] < values[2 * b + 1]; });
-
+std::unique_ptr<Group> MpiGroup::split(const Seating& seating, const std::string& name) {
+  // The barrier is under the watchdog's eye, MPI's own blocking split is not: everybody has come by then.
+  barrier();
+  std::vector<Rank> same = seated_with(seating, rank(), size());
+  auto first_of_color = static_cast<int>(std::min_element(same.begin(), same.end())->value());
   Members members{name, Rank(0), {}};
-  for (int64_t r : same) {
-    if (Rank(r) == rank()) members.rank = Rank(static_cast<int64_t>(members.world.size()));
-    members.world.push_back(world_rank(Rank(r)));
+  for (Rank member : same) {
+    if (member == rank()) members.rank = Rank(static_cast<int64_t>(members.world.size()));
+    members.world.push_back(world_rank(member));
   }
   MPI_Comm part = MPI_COMM_NULL;
   {

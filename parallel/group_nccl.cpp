@@ -197,8 +197,8 @@ class NcclGroup : public Group {
     control_->barrier();
   }
 
-  std::unique_ptr<Group> split(int64_t color, int64_t key, const std::string& name) override {
-    return std::make_unique<NcclGroup>(control_->split(color, key, name), channel_->monitor());
+  std::unique_ptr<Group> split(const Seating& seating, const std::string& name) override {
+    return std::make_unique<NcclGroup>(control_->split(seating, name), channel_->monitor());
   }
 
  private:
@@ -283,7 +283,7 @@ std::optional<std::string> nccl_obstacle(Group& group) {
 
 std::unique_ptr<Group> nccl_group(Group& bootstrap, std::shared_ptr<Watchdog> watchdog) {
   if (auto obstacle = nccl_obstacle(bootstrap)) fail_environment(*obstacle);
-  return std::make_unique<NcclGroup>(bootstrap.split(0, bootstrap.rank().value(), bootstrap.name()),
+  return std::make_unique<NcclGroup>(bootstrap.split(everybody(), bootstrap.name()),
                                      std::make_shared<NcclMonitor>(std::move(watchdog)));
 }
 

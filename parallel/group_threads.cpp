@@ -188,10 +188,11 @@ class ThreadGroup : public Group {
   }
   void barrier() override { collective("barrier", perform_nothing, Offer{})->wait(); }
 
-  std::unique_ptr<Group> split(int64_t color, int64_t key, const std::string& name) override {
+  std::unique_ptr<Group> split(const Seating& seating, const std::string& name) override {
     Offer offer;
-    offer.color = color;
-    offer.key = key;
+    Seat seat = seating(rank());
+    offer.color = seat.color;
+    offer.key = seat.key;
     auto work = collective("split", perform_split, std::move(offer));
     work->wait();
     const Offer& mine = work->meeting().offers[index(rank())];

@@ -46,6 +46,13 @@ std::string announcement(const std::vector<HeldTensor>& held) {
   return {reinterpret_cast<const char*>(words.data()), words.size() * sizeof(uint64_t)};
 }
 
+std::vector<std::string> announcements_of(const Holdings& all_held) {
+  std::vector<std::string> all;
+  all.reserve(all_held.size());
+  for (const auto& held : all_held) all.push_back(announcement(held));
+  return all;
+}
+
 std::vector<uint64_t> words_of(const std::string& bytes) {
   std::vector<uint64_t> words(bytes.size() / sizeof(uint64_t));
   std::memcpy(words.data(), bytes.data(), bytes.size());
@@ -115,21 +122,32 @@ std::vector<std::vector<size_t>> rounds_of(const Sets& sets, int64_t world_size)
 
 }  // namespace
 
-Holders::Holders(Group& world, const std::vector<HeldTensor>& held) {
+Holders::Holders(Group& world, const std::vector<HeldTensor>& held)
+    : Holders(gather_bytes(world, announcement(held)), world) {}
+
+Holders Holders::known(Group& world, const Holdings& all_held) {
+  return {announcements_of(all_held), world};
+}
+
+Holders::Holders(const std::vector<std::string>& announcements, Group& world) {
   std::vector<std::vector<uint64_t>> announced;  // by rank
-  for (const std::string& bytes : gather_bytes(world, announcement(held)))
-    announced.push_back(words_of(bytes));
+  for (const std::string& bytes : announcements) announced.push_back(words_of(bytes));
   Sets all(announced);
   int64_t me = world.rank().value();
 
   std::map<size_t, std::unique_ptr<Group>> groups;  // of this rank, by the world's number of the set
   for (const auto& round : rounds_of(all, world.size())) {
-    auto mine = std::find_if(round.begin(), round.end(), [&](size_t set) { return has(all.ranks(set), me); });
+    auto set_of = [&](int64_t rank) {
+      return std::find_if(round.begin(), round.end(), [&](size_t set) { return has(all.ranks(set), rank); });
+    };
     // A rank without a set in this round is a group by itself, of a colour that no set has.
-    int64_t color =
-        mine != round.end() ? static_cast<int64_t>(*mine) : static_cast<int64_t>(all.count()) + me;
-    auto group = world.split(color, me, fmt::format("holders {}", color));
-    if (mine != round.end()) groups[*mine] = std::move(group);
+    auto color_of = [&](int64_t rank) {
+      auto set = set_of(rank);
+      return set != round.end() ? static_cast<int64_t>(*set) : static_cast<int64_t>(all.count()) + rank;
+    };
+    auto seating = [&](Rank rank) { return Seat{color_of(rank.value()), rank.value()}; };
+    auto group = world.split(seating, fmt::format("holders {}", color_of(me)));
+    if (auto mine = set_of(me); mine != round.end()) groups[*mine] = std::move(group);
   }
 
   std::map<size_t, size_t> local;  // the world's number of a set -> this rank's

@@ -16,6 +16,9 @@ struct HeldTensor {
   Slice slice;       // which box of it is here
 };
 
+// What every rank of a world holds, by rank, each in forward's order.
+using Holdings = std::vector<std::vector<HeldTensor>>;
+
 // Which ranks hold the same slice of the same tensor, found out by asking them all: whatever axes a layout
 // has, a gradient is summed over the ranks that hold its weight, and these share its optimizer's state. One
 // set of ranks has one group, however many tensors they hold together.
@@ -24,6 +27,8 @@ class Holders {
   // All ranks of `world` must call, each with what it holds in forward's order, no name twice. The groups are
   // split off `world`, in few rounds.
   Holders(Group& world, const std::vector<HeldTensor>& held);
+  // The same where every rank knows what all of them hold: nobody is asked.
+  static Holders known(Group& world, const Holdings& all_held);
 
   // The sets that this rank is in, in an order that all ranks have in common: what is done one set after the
   // other in this order, by all, can not block.
@@ -40,6 +45,9 @@ class Holders {
     std::unique_ptr<Group> group;
     bool alike = true;
   };
+  // By rank: see announcement().
+  Holders(const std::vector<std::string>& announcements, Group& world);
+
   std::vector<Set> sets_;
   std::vector<size_t> set_of_;  // by tensor
 };

@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <tuple>
+#include <vector>
 
 #include "parallel/base/error.h"
 
@@ -158,22 +159,24 @@ PipelineEngine::PipelineEngine(Group& pipeline) : pipeline_(pipeline) {
 void PipelineEngine::open_channels() {
   int64_t n = pipeline_.size(), mine = pipeline_.rank().value();
   int64_t edges = n > 2 ? n : n - 1;  // edge e joins ranks e and e + 1
+  auto index = [](int64_t rank) { return static_cast<size_t>(rank); };
   auto round_of = [&](int64_t edge) { return edge + 1 == n && n % 2 == 1 ? 2 : edge % 2; };
   for (int64_t round = 0; round < 3; ++round) {
-    int64_t neighbour = -1, color = n + mine;  // a group of its own for a rank without an edge
-    bool any = false;
+    std::vector<int64_t> edge_of(static_cast<size_t>(n), -1);  // by rank, in this round
     for (int64_t edge = 0; edge < edges; ++edge) {
-      int64_t other = (edge + 1) % n;
-      if (round_of(edge) != round) continue;
-      any = true;
-      if (edge != mine && other != mine) continue;
-      neighbour = edge == mine ? other : edge;
-      color = edge;
+      if (round_of(edge) == round) edge_of[index(edge)] = edge_of[index((edge + 1) % n)] = edge;
     }
-    if (!any) continue;
-    auto up = pipeline_.split(color, mine, pipeline_.name() + " up");
-    auto down = pipeline_.split(color, mine, pipeline_.name() + " down");
-    if (neighbour < 0) continue;
+    if (*std::max_element(edge_of.begin(), edge_of.end()) < 0) continue;
+    // A rank without an edge is a group of its own.
+    auto seating = [&](Rank rank) {
+      int64_t edge = edge_of[index(rank.value())];
+      return Seat{edge >= 0 ? edge : n + rank.value(), rank.value()};
+    };
+    auto up = pipeline_.split(seating, pipeline_.name() + " up");
+    auto down = pipeline_.split(seating, pipeline_.name() + " down");
+    int64_t edge = edge_of[index(mine)];
+    if (edge < 0) continue;
+    int64_t neighbour = edge == mine ? (edge + 1) % n : edge;
     bool lower = mine < neighbour;
     channels_[neighbour] = {lower ? std::move(up) : std::move(down), lower ? std::move(down) : std::move(up),
                             Rank(lower ? 1 : 0)};

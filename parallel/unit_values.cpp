@@ -13,7 +13,7 @@ UnitValues::UnitValues(const BucketLayout& layout, const Holders& holders, at::S
     : groups_(holders.sets()), buckets_(layout.count()), values_(layout.tensors()) {
   for (size_t set = 0; set < holders.sets(); ++set) {
     Group& group = holders.group(set);
-    if (group.size() > 1) groups_[set] = group.split(0, group.rank().value(), group.name() + " values");
+    if (group.size() > 1) groups_[set] = group.split(everybody(), group.name() + " values");
   }
   for (size_t b = 0; b < layout.count(); ++b) {
     Bucket& bucket = buckets_[b];

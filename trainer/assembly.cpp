@@ -1,5 +1,6 @@
 #include "trainer/assembly.h"
 
+#include "parallel/rehearsal_group.h"
 #include "trainer/model/stages.h"
 
 namespace sextant::trainer {
@@ -22,15 +23,32 @@ StepSettings step_settings(const Run& config) {
   return settings;
 }
 
+// The model's part of the rank whose place the mesh is.
+std::unique_ptr<Transformer> model_of(const Run& config, const parallel::Mesh& mesh, at::Device device) {
+  return std::make_unique<Transformer>(config.model(), config.numerics().recompute(),
+                                       precision_of(config.numerics().compute()), device,
+                                       part_of(config, mesh));
+}
+
 }  // namespace
 
-Assembly::Assembly(const Run& config, parallel::Group& world, at::Device device)
+Assembly::Assembly(const Run& config, parallel::Group& world, at::Device device,
+                   const parallel::Holdings* known)
     : mesh_(config.parallel(), world) {
-  model_ = std::make_unique<Transformer>(config.model(), config.numerics().recompute(),
-                                         precision_of(config.numerics().compute()), device,
-                                         part_of(config, mesh_));
+  model_ = model_of(config, mesh_, device);
   passes_ = std::make_unique<Passes>(*model_, mesh_.pipeline(), config.parallel());
-  step_ = std::make_unique<TrainStep>(*passes_, step_settings(config), world);
+  step_ = std::make_unique<TrainStep>(*passes_, step_settings(config), world, known);
+}
+
+parallel::Holdings holdings_of(const Run& config, int64_t ranks) {
+  parallel::Holdings all;
+  parallel::Traffic none;
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    auto world = parallel::rehearsal_group(ranks, Rank(rank), none);
+    parallel::Mesh mesh(config.parallel(), *world);
+    all.push_back(held_by(model_of(config, mesh, at::kMeta)->parameters()));
+  }
+  return all;
 }
 
 data::LoaderShape rows_shape(const Run& config, int64_t slice, int64_t slices) {

@@ -61,8 +61,14 @@ std::string gib(double bytes) {
   return fmt::format("{:.2g} GiB", bytes / (1 << 30));
 }
 
-MeshSettings mesh_of(int64_t tensor, int64_t pipeline, int64_t zero) {
-  MeshSettings mesh;
+MeshSettings mesh_of(const Run& config, int64_t tensor, int64_t pipeline, int64_t zero) {
+  MeshSettings mesh = config.parallel();
+  mesh.clear_data();
+  if (pipeline == 1) {
+    mesh.clear_schedule();
+    mesh.clear_chunks();
+  }
+  if (pipeline != config.parallel().pipeline()) mesh.clear_stage_layers();
   mesh.set_tensor(static_cast<int32_t>(tensor));
   mesh.set_pipeline(static_cast<int32_t>(pipeline));
   mesh.set_zero_stage(static_cast<int32_t>(zero));
@@ -80,20 +86,26 @@ bool tensor_fits(const ModelSettings& model, int64_t tensor) {
          divides(tensor, model.context());
 }
 
-// Those that could run, those with the least communication first.
-std::vector<MeshSettings> candidates(const Run& config, const RankResources& resources) {
+}  // namespace
+
+std::vector<MeshSettings> possible_layouts(const Run& config, const RankResources& resources) {
+  int64_t context = config.parallel().context();
   std::vector<MeshSettings> found;
   for (int64_t pipeline = 1; pipeline <= resources.ranks && pipeline <= config.model().layers(); ++pipeline) {
     for (int64_t tensor = 1; tensor <= resources.ranks_on_machine; ++tensor) {
-      if (!divides(tensor * pipeline, resources.ranks) || !tensor_fits(config.model(), tensor)) continue;
-      int64_t data = resources.ranks / (tensor * pipeline);
+      if (!divides(tensor * pipeline * context, resources.ranks)) continue;
+      if (!tensor_fits(config.model(), tensor)) continue;
+      int64_t data = resources.ranks / (tensor * pipeline * context);
+      if (!divides(config.parallel().expert(), data)) continue;
       if (!divides(data * config.run().micro_batch(), config.run().global_batch())) continue;
-      for (int64_t zero = 0; zero <= (data > 1 ? 3 : 0); ++zero)
-        found.push_back(mesh_of(tensor, pipeline, zero));
+      for (int64_t zero = 0; zero <= (data * context > 1 ? 3 : 0); ++zero)
+        found.push_back(mesh_of(config, tensor, pipeline, zero));
     }
   }
   return found;
 }
+
+namespace {
 
 std::string text_of(const MeshSettings& mesh, int64_t ranks) {
   return fmt::format("data={} zero_stage={} tensor={} pipeline={}",
@@ -109,13 +121,18 @@ RankMemory memory_of_rank(const Run& config, const MeshSettings& mesh, const Ran
   double others = static_cast<double>(model_elements(config.model())) - experts;
   double split = static_cast<double>(mesh.tensor()) * mesh.pipeline();
   double expert_split = static_cast<double>(mesh.expert()) * mesh.pipeline();
-  auto state = [&](double whole, double parts) {
-    double parameters = whole / parts, holders = std::max(1.0, static_cast<double>(resources.ranks) / parts);
-    auto shared = [&](double part, int stage) { return part / (mesh.zero_stage() >= stage ? holders : 1); };
-    return parameters * (shared(bytes.weights, 3) + shared(bytes.gradients, 2) + shared(bytes.moments, 1));
-  };
   RankMemory memory;
-  memory.state = state(others, split) + state(experts, expert_split);
+  auto add = [&](double whole, double parts) {
+    double parameters = whole / parts, holders = std::max(1.0, static_cast<double>(resources.ranks) / parts);
+    auto shared = [&](double part, int stage) {
+      return parameters * part / (mesh.zero_stage() >= stage ? holders : 1);
+    };
+    memory.weights += shared(bytes.weights, 3);
+    memory.gradients += shared(bytes.gradients, 2);
+    memory.optimizer += shared(bytes.moments, 1);
+  };
+  add(others, split);
+  add(experts, expert_split);
   memory.activations = activation_bytes(config, mesh);
   return memory;
 }
@@ -127,8 +144,8 @@ bool leaves_layout_open(const MeshSettings& mesh) {
 
 LayoutChoice choose_layout(const Run& config, const RankResources& resources) {
   double room = resources.memory_bytes * kUsable;
-  std::vector<MeshSettings> all = candidates(config, resources);
-  if (all.empty()) return {mesh_of(1, 1, 0), "nothing else divides the batch and the model"};
+  std::vector<MeshSettings> all = possible_layouts(config, resources);
+  if (all.empty()) return {mesh_of(config, 1, 1, 0), "nothing else divides the batch and the model"};
   std::optional<MeshSettings> too_large;
   for (const MeshSettings& mesh : all) {
     double need = memory_of_rank(config, mesh, resources).total();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "trainer/run.pb.h"
 
@@ -16,11 +17,14 @@ struct RankResources {
   Processor processor = Processor::kCpu;
 };
 
-// Bytes that a rank needs for weights, gradients and optimizer, and for activations.
+// Bytes that a rank needs, by kind.
 struct RankMemory {
-  double state = 0;
+  double weights = 0;  // masters included
+  double gradients = 0;
+  double optimizer = 0;
   double activations = 0;
-  double total() const { return state + activations; }
+  double state() const { return weights + gradients + optimizer; }
+  double total() const { return state() + activations; }
 };
 
 // An estimate from the settings, which must be complete but for the mesh: state counts each number that
@@ -34,6 +38,10 @@ struct LayoutChoice {
   parallel::MeshSettings mesh;
   std::string reason;  // for the user: what was chosen, and why not less
 };
+
+// Layouts of tensor and pipeline ranks and ZeRO stages that divide the model, the batch and the ranks, those
+// with the least communication first; the other axes and settings are the run's own.
+std::vector<parallel::MeshSettings> possible_layouts(const Run& config, const RankResources& resources);
 
 // Whether the settings leave the layout to us: no axis and no ZeRO stage is given.
 bool leaves_layout_open(const parallel::MeshSettings& mesh);

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -53,17 +54,19 @@ parallel::SumRules rules_of(const StepSettings& settings, const ParameterList& p
 
 }  // namespace
 
-TrainStep::TrainStep(Passes& passes, const StepSettings& settings, parallel::Group& world)
+TrainStep::TrainStep(Passes& passes, const StepSettings& settings, parallel::Group& world,
+                     const parallel::Holdings* known)
     : passes_(passes),
       model_(passes.model()),
       settings_(settings),
       world_(world),
-      weights_(model_.parameters(), world, settings.sharding),
+      weights_(model_.parameters(), world, settings.sharding, known),
       gradients_(values_of(model_.parameters()), weights_.layout(), weights_.holders(),
                  rules_of(settings, model_.parameters())),
       sinks_(sinks_of(gradients_, model_.parameters().size())),
       pieces_(weights_.pieces(gradients_)),
-      optimizer_(make_optimizer(settings.optimizer, pieces_, model_.part().tensor)) {
+      optimizer_(make_optimizer(settings.optimizer, pieces_, model_.part().tensor)),
+      rehearses_(known != nullptr) {
   size_t i = 0;
   for (const auto& parameter : model_.parameters()) parameter->sink = &sinks_.sink(i++);
 }
@@ -105,6 +108,13 @@ TrainStep::Totals TrainStep::attempt(const data::Batch& batch, int64_t micro_bat
   return totals;
 }
 
+double TrainStep::count_of(const Totals& totals) const {
+  if (rehearses_) return std::max(totals.count, 1.0);
+  require(totals.count > 0,
+          "no position of the batch counts towards the loss; are all rows padding or masked?");
+  return totals.count;
+}
+
 StepReport TrainStep::run(Step step, const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                           Breakdown& breakdown) {
   expect(batch.rows > 0 && micro_batch > 0, "a step has rows");
@@ -116,8 +126,7 @@ StepReport TrainStep::run(Step step, const data::Batch& batch, int64_t micro_bat
     expect(quantum_.accepts(totals.largest), "a step done again has the same numbers");
   }
   auto timer = breakdown.measure(TimeKind::kOptimizer);
-  require(totals.count > 0,
-          "no position of the batch counts towards the loss; are all rows padding or masked?");
+  totals.count = count_of(totals);
   StepReport report;
   report.loss = totals.loss / totals.count;
   report.count = totals.count;

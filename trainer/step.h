@@ -42,9 +42,11 @@ struct StepSettings {
 class TrainStep {
  public:
   // Shares the weights out, allocates gradients and makes the optimizer over what this rank owns. Weights are
-  // initialised or restored after this, through pieces() and refresh_values(). All ranks of the `world` must
-  // call. What is borrowed must outlive the step.
-  TrainStep(Passes& passes, const StepSettings& settings, parallel::Group& world);
+  // initialised or restored after this, through pieces() and refresh_values(). `known`: what every rank
+  // holds, where that need not be asked. All ranks of the `world` must call. What is borrowed must outlive
+  // the step.
+  TrainStep(Passes& passes, const StepSettings& settings, parallel::Group& world,
+            const parallel::Holdings* known = nullptr);
   // Takes the gradients' places away from the parameters.
   ~TrainStep();
   TrainStep(const TrainStep&) = delete;
@@ -78,6 +80,9 @@ class TrainStep {
 
   Totals attempt(const data::Batch& batch, int64_t micro_batch, const LossFunction& loss,
                  Breakdown& breakdown);
+  // Positions that count, of all ranks. Where ranks are known and not asked, they may not be there (see
+  // parallel/rehearsal_group): then a rank without losses of its own sees none.
+  double count_of(const Totals& totals) const;
   void update(const StepReport& report);
 
   Passes& passes_;
@@ -90,6 +95,7 @@ class TrainStep {
   std::vector<OwnedPiece> pieces_;
   std::unique_ptr<Optimizer> optimizer_;
   Quantum quantum_;
+  bool rehearses_;  // see count_of()
 };
 
 }  // namespace sextant::trainer

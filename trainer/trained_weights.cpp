@@ -10,12 +10,6 @@ namespace {
 
 using parallel::Range;
 
-std::vector<parallel::HeldTensor> held_by(const ParameterList& parameters) {
-  std::vector<parallel::HeldTensor> held;
-  for (const auto& parameter : parameters) held.push_back({parameter->name, parameter->slice()});
-  return held;
-}
-
 parallel::BucketLayout layout_of(const ParameterList& parameters, const parallel::Holders& holders,
                                  TrainedWeights::Sharding sharding) {
   std::vector<parallel::FlatTensor> tensors;
@@ -36,9 +30,17 @@ at::Tensor moved(const at::Tensor& numbers, const at::Tensor& place) {
 
 }  // namespace
 
-TrainedWeights::TrainedWeights(const ParameterList& parameters, parallel::Group& world, Sharding sharding)
+std::vector<parallel::HeldTensor> held_by(const ParameterList& parameters) {
+  std::vector<parallel::HeldTensor> held;
+  for (const auto& parameter : parameters) held.push_back({parameter->name, parameter->slice()});
+  return held;
+}
+
+TrainedWeights::TrainedWeights(const ParameterList& parameters, parallel::Group& world, Sharding sharding,
+                               const parallel::Holdings* known)
     : parameters_(parameters),
-      holders_(world, held_by(parameters)),
+      holders_(known != nullptr ? parallel::Holders::known(world, *known)
+                                : parallel::Holders(world, held_by(parameters))),
       layout_(layout_of(parameters, holders_, sharding)),
       values_(layout_.count()),
       masters_(layout_.count()),

@@ -15,6 +15,9 @@
 
 namespace sextant::trainer {
 
+// The parameters as what a rank holds of the whole model.
+std::vector<parallel::HeldTensor> held_by(const ParameterList& parameters);
+
 // Where the weights of a rank stand while they are trained, and which part of each it owns.
 //
 // ZeRO (Rajbhandari et al. 2020): ranks that hold the same slice share out its master and optimizer state.
@@ -32,9 +35,11 @@ class TrainedWeights {
     int64_t bucket_bytes = 26214400;
   };
 
-  // Moves the values (and masters) of the parameters into buckets where they are shared out. All ranks of
-  // `world` must call. The parameters must outlive this, and are not read any more once it is gone.
-  TrainedWeights(const ParameterList& parameters, parallel::Group& world, Sharding sharding);
+  // Moves the values (and masters) of the parameters into buckets where they are shared out. `known`: what
+  // every rank holds, where that need not be asked. All ranks of `world` must call. The parameters must
+  // outlive this, and are not read any more once it is gone.
+  TrainedWeights(const ParameterList& parameters, parallel::Group& world, Sharding sharding,
+                 const parallel::Holdings* known = nullptr);
   ~TrainedWeights();
   TrainedWeights(const TrainedWeights&) = delete;
   TrainedWeights& operator=(const TrainedWeights&) = delete;

@@ -6,6 +6,7 @@
 #include "parallel/base/error.h"
 #include "tests/gpu/on_device.h"
 #include "tests/gpu/rank_device.h"
+#include "tests/harness/seatings.h"
 #include "tests/parallel/group_verbs.h"
 
 // The suites called Nccl... want a GPU for each rank: check.sh runs them at one rank, and at a rank a GPU
@@ -35,7 +36,7 @@ TEST_P(NcclVerbs, WithTensorsOfTheHost) {
 
 TEST_P(NcclVerbs, InAGroupSplitOff) {
   auto world = nccl_world();
-  auto half = on_device(world->split(world->rank().value() % 2, 0, "half"), at::kCUDA);
+  auto half = on_device(world->split(apart_by(2), "half"), at::kCUDA);
   GetParam().run(*half);
 }
 

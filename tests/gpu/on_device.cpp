@@ -75,8 +75,8 @@ class OnDevice : public Group {
     return copied(carrier_->recv_async(there, from), tensor, there);
   }
   void barrier() override { carrier_->barrier(); }
-  std::unique_ptr<Group> split(int64_t color, int64_t key, const std::string& name) override {
-    return on_device(carrier_->split(color, key, name), device_);
+  std::unique_ptr<Group> split(const Seating& seating, const std::string& name) override {
+    return on_device(carrier_->split(seating, name), device_);
   }
 
  private:

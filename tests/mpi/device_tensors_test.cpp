@@ -29,8 +29,8 @@ class OnDevice : public Group {
   const std::string& name() const override { return inner_->name(); }
   Rank world_rank(Rank member) const override { return inner_->world_rank(member); }
   void barrier() override { inner_->barrier(); }
-  std::unique_ptr<Group> split(int64_t color, int64_t key, const std::string& name) override {
-    return std::make_unique<OnDevice>(inner_->split(color, key, name));
+  std::unique_ptr<Group> split(const Seating& seating, const std::string& name) override {
+    return std::make_unique<OnDevice>(inner_->split(seating, name));
   }
 
   std::unique_ptr<Work> all_reduce_async(at::Tensor tensor, Reduce how) override {

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/harness/seatings.h"
 #include "tests/mpi/session.h"
 #include "tests/parallel/group_verbs.h"
 
@@ -23,7 +24,7 @@ TEST_P(MpiVerbs, OnTheWorld) {
 
 TEST_P(MpiVerbs, InAGroupSplitOff) {
   auto world = session().world();
-  auto odd_and_even = world->split(world->rank().value() % 2, 0, "half");
+  auto odd_and_even = world->split(apart_by(2), "half");
   GetParam().run(*odd_and_even);
 }
 
@@ -62,7 +63,7 @@ TEST(MpiSession, SeveralWorldsDoNotMix) {
 
 TEST(MpiSession, AGroupOutlivesItsParent) {
   auto world = session().world();
-  auto part = world->split(0, 0, "part");
+  auto part = world->split(everybody(), "part");
   world.reset();
   at::Tensor tensor = at::ones({1});
   part->all_reduce(tensor);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "parallel/base/error.h"
+#include "tests/harness/seatings.h"
 #include "tests/parallel/group_verbs.h"
 
 namespace sextant::parallel::group_threads_test {
@@ -26,7 +27,7 @@ TEST_P(ThreadVerbs, OnOneToFourRanks) {
 
 TEST_P(ThreadVerbs, InAGroupSplitOff) {
   run_ranks(4, [&](Group& world) {
-    auto pair = world.split(world.rank().value() / 2, 0, "pair");
+    auto pair = world.split(neighbours(2), "pair");
     GetParam().run(*pair);
   });
 }
@@ -59,7 +60,7 @@ TEST(ThreadRanks, TheFirstExceptionComesOut) {
 TEST(ThreadRanks, AFailedRankEndsTheOthersWaits) {
   std::atomic<int> poisoned = 0;
   auto body = [&](Group& world) {
-    auto pair = world.split(world.rank().value() / 2, 0, "pair");
+    auto pair = world.split(neighbours(2), "pair");
     if (world.rank() == Rank(3)) throw std::runtime_error("disk full");
     try {
       if (world.rank() == Rank(2)) pair->barrier();  // waits for rank 3 itself

@@ -196,7 +196,7 @@ void wrong_tensors_are_refused(Group& group) {
 
 void split_by_parity_and_reversed(Group& group) {
   int64_t n = group.size(), me = group.rank().value();
-  auto half = group.split(me % 2, -me, "half");
+  auto half = group.split([](Rank r) { return Seat{r.value() % 2, -r.value()}; }, "half");
   int64_t members = (n + 1 - me % 2) / 2;
   EXPECT_EQ(half->size(), members);
   EXPECT_EQ(half->name(), "half");
@@ -208,9 +208,9 @@ void split_by_parity_and_reversed(Group& group) {
   for (int64_t r = me % 2; r < n; r += 2) wanted += r;
   EXPECT_EQ(sum.item<int64_t>(), wanted);
 
-  auto again = half->split(0, half->rank().value(), "again");
+  auto again = half->split(everybody(), "again");
   EXPECT_EQ(again->size(), members);
-  auto alone = group.split(1000000000000 + me, 0, "alone");
+  auto alone = group.split([](Rank r) { return Seat{1000000000000 + r.value(), 0}; }, "alone");
   EXPECT_EQ(alone->size(), 1);
   EXPECT_EQ(alone->world_rank(Rank(0)), group.world_rank(group.rank()));
 }

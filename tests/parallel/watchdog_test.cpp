@@ -10,6 +10,7 @@
 
 #include "parallel/base/error.h"
 #include "parallel/group_threads.h"
+#include "tests/harness/seatings.h"
 
 namespace sextant::parallel::watchdog_test {
 namespace {
@@ -108,7 +109,7 @@ TEST_F(Watch, TellsWhatTheMissingRankWaitsIn) {
   auto watchdog = std::make_shared<Watchdog>(0.6, memory_notice_board());
   std::string message;
   auto body = [&](Group& world) {
-    auto pair = world.split(world.rank().value() / 2, 0, "pair");
+    auto pair = world.split(neighbours(2), "pair");
     at::Tensor tensor = at::ones({1});
     // Rank 1 takes the wrong turn.
     if (world.rank() == Rank(1)) world.all_reduce(tensor);

@@ -72,36 +72,36 @@ TEST(AutomaticLayout, IsForSettingsThatSayNothing) {
 TEST(MemoryOfRank, CountsSixteenBytesAParameter) {
   auto run = billion();
   parallel::MeshSettings mesh;
-  double whole = memory_of_rank(run, mesh, {1}).state;
+  double whole = memory_of_rank(run, mesh, {1}).state();
   EXPECT_NEAR(whole / 16, 1.0e9, 0.05e9);
   mesh.set_zero_stage(3);
-  EXPECT_DOUBLE_EQ(memory_of_rank(run, mesh, {4}).state, whole / 4);
+  EXPECT_DOUBLE_EQ(memory_of_rank(run, mesh, {4}).state(), whole / 4);
   mesh.set_zero_stage(1);
-  EXPECT_DOUBLE_EQ(memory_of_rank(run, mesh, {4}).state, whole / 2 + whole / 8);
+  EXPECT_DOUBLE_EQ(memory_of_rank(run, mesh, {4}).state(), whole / 2 + whole / 8);
 }
 
 TEST(MemoryOfRank, CountsMastersOfBf16AsTheyLieInMemory) {
   auto run = billion();
-  double fp32 = memory_of_rank(run, {}, {1}).state;
+  double fp32 = memory_of_rank(run, {}, {1}).state();
   run.mutable_numerics()->set_compute(NumericsSettings::bf16);
-  EXPECT_DOUBLE_EQ(memory_of_rank(run, {}, {1}).state, fp32 / 16 * 16.125);
+  EXPECT_DOUBLE_EQ(memory_of_rank(run, {}, {1}).state(), fp32 / 16 * 16.125);
   RankResources gpu{1, 1, 0, RankResources::Processor::kGpu};
-  EXPECT_DOUBLE_EQ(memory_of_rank(run, {}, gpu).state, fp32 / 16 * 18);
+  EXPECT_DOUBLE_EQ(memory_of_rank(run, {}, gpu).state(), fp32 / 16 * 18);
 }
 
 TEST(MemoryOfRank, CutsExpertsByTheirOwnAxisAlone) {
   auto run = billion();
-  double dense = memory_of_rank(run, {}, {1}).state;
+  double dense = memory_of_rank(run, {}, {1}).state();
   run.mutable_model()->mutable_experts()->set_count(8);
   run.mutable_model()->mutable_experts()->set_ffn_width(run.model().ffn_width());
-  double mixed = memory_of_rank(run, {}, {1}).state;
+  double mixed = memory_of_rank(run, {}, {1}).state();
   EXPECT_GT(mixed, 4 * dense);
   parallel::MeshSettings mesh;
   mesh.set_tensor(2);
-  double by_tensor = memory_of_rank(run, mesh, {8}).state;
+  double by_tensor = memory_of_rank(run, mesh, {8}).state();
   EXPECT_GT(by_tensor, 0.85 * mixed);
   mesh.set_expert(4);
-  EXPECT_LT(memory_of_rank(run, mesh, {8}).state, by_tensor / 2);
+  EXPECT_LT(memory_of_rank(run, mesh, {8}).state(), by_tensor / 2);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "parallel/group_threads.h"
 #include "tests/harness/golden_model.h"
+#include "tests/harness/seatings.h"
 #include "trainer/step.h"
 
 namespace sextant::trainer::tensor_steps_test {
@@ -52,7 +53,7 @@ data::Batch batch_of(const golden::Json& file, int64_t step, int64_t slice, int6
 Trained train_ten(const golden::Json& file, parallel::Group& world, Axes axes,
                   NumericsSettings::Recompute recompute) {
   int64_t slice = world.rank().value() / axes.tensor;
-  auto tensor = world.split(slice, world.rank().value(), "tensor");
+  auto tensor = world.split(parallel::neighbours(axes.tensor), "tensor");
   ModelPart part;
   if (axes.tensor > 1) part.tensor = tensor.get();
   Transformer model(golden::model_settings(file["model"]), recompute, {at::kDouble, at::kDouble}, at::kCPU,

@@ -107,7 +107,7 @@ at::Tensor WholeGradient::gather_slice(const Place& place, const at::Tensor& own
   sent.narrow(0, 0, own.numel()).copy_(own);
   at::Tensor all = at::empty({place.holders->size(), longest}, own.options());  // [holders, longest]
   place.holders->all_gather(all, sent);
-  at::Tensor slice = at::empty({place.slice.elements()}, own.options());
+  at::Tensor slice = at::zeros({place.slice.elements()}, own.options());
   for (size_t r = 0; r < place.ranges.size(); ++r) {
     auto [begin, end] = place.ranges[r];
     slice.narrow(0, begin, end - begin).copy_(all[static_cast<int64_t>(r)].narrow(0, 0, end - begin));
@@ -121,7 +121,7 @@ at::Tensor WholeGradient::gather(size_t i, const at::Tensor& own) const {
   if (place.slices.empty()) return slice;
   at::Tensor all = at::empty({tensor_->size(), slice.numel()}, own.options());  // [tp, slice]
   tensor_->all_gather(all, slice.reshape({-1}).contiguous());
-  at::Tensor whole = at::empty(place.whole, own.options());
+  at::Tensor whole = at::zeros(place.whole, own.options());
   for (size_t r = 0; r < place.slices.size(); ++r) {
     box_of(whole, place.slices[r]).copy_(all[static_cast<int64_t>(r)].view(place.slice.shape));
   }

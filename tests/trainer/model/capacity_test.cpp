@@ -1,5 +1,6 @@
 // Which choices are dropped: against a plain loop, and the same however ranks cut the rows.
 #include "trainer/model/capacity.h"
+#include "tests/harness/seatings.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -64,7 +65,8 @@ TEST(Capacity, DoesNotDependOnHowRowsAreCut) {
   at::Tensor whole = plain(experts, order, 0.75).view({kRows, kTime, kChoices});
   parallel::run_ranks(4, [&](parallel::Group& world) {
     int64_t rank = world.rank().value();
-    auto tensor = world.split(rank / 2, rank, "tensor"), context = world.split(rank % 2, rank, "context");
+    auto tensor = world.split(parallel::neighbours(2), "tensor");
+    auto context = world.split(parallel::apart_by(2), "context");
     ModelPart part;
     part.tensor = tensor.get();
     part.context = context.get();

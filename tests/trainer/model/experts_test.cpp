@@ -1,5 +1,6 @@
 // The mixture of experts against a plain loop over tokens, and shared out over ranks against one rank.
 #include "trainer/model/experts.h"
+#include "tests/harness/seatings.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -221,7 +222,8 @@ TEST(Experts, CutsOfRowsChangeNothing) {
     auto expected = gradients(alone, weigh(y), x);
     parallel::run_ranks(4, [&](parallel::Group& world) {
       int64_t rank = world.rank().value();
-      auto tensor = world.split(rank / 2, rank, "tensor"), context = world.split(rank % 2, rank, "context");
+      auto tensor = world.split(parallel::neighbours(2), "tensor");
+      auto context = world.split(parallel::apart_by(2), "context");
       ModelPart part;
       part.tensor = tensor.get();
       part.context = context.get();

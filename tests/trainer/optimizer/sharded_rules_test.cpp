@@ -4,6 +4,7 @@
 
 #include "parallel/group_threads.h"
 #include "tests/harness/golden.h"
+#include "tests/harness/seatings.h"
 #include "trainer/optimizer/optimizer.h"
 #include "trainer/optimizer/whole_gradient.h"
 
@@ -104,7 +105,8 @@ TEST_P(ShardedRules, EqualTheWhole) {
     std::vector<at::Tensor> whole = trained(settings, nullptr, nullptr);
     parallel::run_ranks(4, [&](parallel::Group& world) {
       int64_t rank = world.rank().value();
-      auto tensor = world.split(rank / 2, rank, "tensor"), holders = world.split(rank % 2, rank, "holders");
+      auto tensor = world.split(parallel::neighbours(2), "tensor");
+      auto holders = world.split(parallel::apart_by(2), "holders");
       std::vector<at::Tensor> cut = trained(settings, tensor.get(), holders.get());
       for (size_t i = 0; i < cut.size(); ++i) {
         const Described& each = model()[i];
