@@ -21,9 +21,9 @@
 #include "trainer/metrics/peak_flops.h"
 #include "trainer/metrics/progress.h"
 #include "trainer/model/transformer.h"
-#include "trainer/plan/cast.h"
 #include "trainer/plan/estimate.h"
 #include "trainer/plan/network.h"
+#include "trainer/plan/played_layout.h"
 #include "trainer/plan/step_time.h"
 
 namespace sextant::launch {
@@ -121,9 +121,8 @@ class Planning {
     trainer::Network between = options_.bandwidth > 0 ? by_figures(options_.bandwidth) : here;
     networks_.emplace(trainer::Networks{here, between, on_machine_});
     if (estimates() || !device_.is_cpu()) return;
-    // Places: how many ranks of a machine its cores run at one time.
-    double places =
-        static_cast<double>(std::max(world_.size(), std::max<int64_t>(1, cores_allowed() / threads_)));
+    // Places: how many ranks of a machine its cores run at one time; those that play here share them already.
+    double places = static_cast<double>(std::max({local_, cores_allowed() / threads_, int64_t{1}}));
     sharing_.ranks_a_place = std::max(1.0, static_cast<double>(on_machine_) / places);
   }
 

@@ -1,4 +1,4 @@
-#include "trainer/plan/cast.h"
+#include "trainer/plan/played_layout.h"
 
 #include <algorithm>
 #include <cstring>
