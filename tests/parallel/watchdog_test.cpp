@@ -31,6 +31,24 @@ class Folder : public testing::Test {
 using NoticeBoards = Folder;
 using Watch = Folder;
 
+// Long enough that a busy machine, which may leave a thread out for a second, lets every rank leave its word
+// (after half of it) before the first rank's deadline is over.
+constexpr double kDeadline = 4;
+
+// Holds a rank back until another has told of it.
+class Told {
+ public:
+  Watchdog::OnHang on_hang() {
+    return [this](const std::string&) { told_ = true; };
+  }
+  void wait() const {
+    while (!told_) std::this_thread::sleep_for(milliseconds(20));
+  }
+
+ private:
+  std::atomic<bool> told_ = false;
+};
+
 std::string text_of(const fs::path& path) {
   std::ifstream file(path);
   return std::string(std::istreambuf_iterator<char>(file), {});
@@ -85,11 +103,12 @@ TEST_F(NoticeBoards, ACrashNoteHoldsTheText) {
 }
 
 TEST_F(Watch, NamesVerbGroupSequenceAndTheMissingRank) {
-  auto watchdog = std::make_shared<Watchdog>(0.6, memory_notice_board());
+  Told told;
+  auto watchdog = std::make_shared<Watchdog>(kDeadline, memory_notice_board(), told.on_hang());
   std::string first;
   auto body = [&](Group& world) {
     world.barrier();
-    if (world.rank() == Rank(2)) std::this_thread::sleep_for(milliseconds(1500));
+    if (world.rank() == Rank(2)) told.wait();
     at::Tensor tensor = at::ones({1});
     world.all_reduce(tensor);
   };
@@ -100,13 +119,13 @@ TEST_F(Watch, NamesVerbGroupSequenceAndTheMissingRank) {
     first = error.what();
     EXPECT_EQ(error.kind(), ErrorKind::kEnvironment);
   }
-  EXPECT_NE(first.find("all_reduce #2 of group world has not ended after 0.6 s"), std::string::npos) << first;
+  EXPECT_NE(first.find("all_reduce #2 of group world has not ended after 4 s"), std::string::npos) << first;
   EXPECT_NE(first.find("missing ranks: 2\n"), std::string::npos) << first;
   EXPECT_NE(first.find("waiting ranks: 0 1 3"), std::string::npos) << first;
 }
 
 TEST_F(Watch, TellsWhatTheMissingRankWaitsIn) {
-  auto watchdog = std::make_shared<Watchdog>(0.6, memory_notice_board());
+  auto watchdog = std::make_shared<Watchdog>(kDeadline, memory_notice_board());
   std::string message;
   auto body = [&](Group& world) {
     auto pair = world.split(neighbours(2), "pair");
@@ -128,11 +147,12 @@ TEST_F(Watch, TellsWhatTheMissingRankWaitsIn) {
 }
 
 TEST_F(Watch, NamesThePeerOfAReceive) {
-  auto watchdog = std::make_shared<Watchdog>(0.4, memory_notice_board());
+  Told told;
+  auto watchdog = std::make_shared<Watchdog>(1, memory_notice_board(), told.on_hang());
   auto body = [&](Group& world) {
     at::Tensor tensor = at::ones({1});
     if (world.rank() == Rank(0)) world.recv(tensor, Rank(2));
-    if (world.rank() == Rank(2)) std::this_thread::sleep_for(milliseconds(900));
+    if (world.rank() == Rank(2)) told.wait();
   };
   try {
     run_ranks(3, body, watchdog);
@@ -149,7 +169,10 @@ TEST_F(Watch, GivesTheReportToOnHangOnce) {
   auto watchdog =
       std::make_shared<Watchdog>(0.3, memory_notice_board(), [&](const std::string&) { ++reports; });
   auto body = [&](Group& world) {
-    if (world.rank() == Rank(0)) return std::this_thread::sleep_for(milliseconds(700));
+    if (world.rank() == Rank(0)) {
+      while (reports == 0) std::this_thread::sleep_for(milliseconds(20));
+      return;
+    }
     world.barrier();
   };
   EXPECT_THROW(run_ranks(2, body, watchdog), Error);
@@ -158,11 +181,11 @@ TEST_F(Watch, GivesTheReportToOnHangOnce) {
 
 TEST_F(Watch, ARankThatWentOnTakesItsWordBack) {
   auto board = memory_notice_board();
-  Watchdog watchdog(0.02, board);
+  Watchdog watchdog(kDeadline, board);
   Members members{"data", Rank(0), {Rank(5), Rank(6)}};
   {
     Vigil vigil(watchdog, members, {"all_gather", 9, std::nullopt});
-    std::this_thread::sleep_for(milliseconds(12));
+    std::this_thread::sleep_for(milliseconds(2050));
     vigil.check();
     EXPECT_EQ(board->read(Rank(5)), "waits in all_gather #9 of group data");
   }
