@@ -58,6 +58,7 @@ std::string axes_text(const parallel::Layout& layout) {
   add("context", layout.context);
   add("expert", layout.expert);
   if (layout.zero_stage > 0) text += fmt::format(" zero={}", layout.zero_stage);
+  add("shard", layout.shard);
   return text;
 }
 

@@ -13,7 +13,7 @@ struct FlatTensor {
   at::ScalarType type = at::kFloat;  // only tensors of one type share a bucket
   at::Device device = at::Device(at::kCPU);
   size_t set = 0;     // of its holders (see Holders); only tensors of one set share a bucket
-  int64_t ranks = 1;  // in the set
+  int64_t ranks = 1;  // of the set that share it out
   int64_t unit = 0;   // what is gathered and let go together, such as a block
 };
 

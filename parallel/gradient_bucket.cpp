@@ -17,12 +17,15 @@ double seconds() {
 
 }  // namespace
 
-GradientBucket::GradientBucket(const BucketLayout& layout, size_t bucket, Group& group, const SumRules& rules)
+GradientBucket::GradientBucket(const BucketLayout& layout, size_t bucket, const Holders& holders,
+                               const SumRules& rules)
     : layout_(layout),
       bucket_(bucket),
-      group_(group),
+      group_(holders.group(layout.set_of(bucket))),
+      shard_(holders.shard_group(layout.set_of(bucket))),
+      replica_(holders.replica_group(layout.set_of(bucket))),
       rules_(rules),
-      whole_(group.size() == 1 || rules.memory == GradientMemory::kWhole),
+      whole_(shard_.size() == 1 || rules.memory == GradientMemory::kWhole),
       filled_(layout.tensors_of(bucket).size()) {
   auto gradient = at::TensorOptions().dtype(layout.type(bucket)).device(layout.device(bucket));
   type_ = reproducible() ? gradient.dtype(at::kLong) : gradient;
@@ -101,7 +104,7 @@ GradientBucket::Flight GradientBucket::start() {
     if (!first) flight.addend = flight.input;
   } else {
     at::Tensor result = first ? sum_ : at::empty_like(sum_);
-    flight.work = group_.reduce_scatter_async(result, flight.input.view({group_.size(), -1}));
+    flight.work = shard_.reduce_scatter_async(result, flight.input.view({shard_.size(), -1}));
     if (!first) flight.addend = std::move(result);
   }
   ++started_;
@@ -113,6 +116,10 @@ GradientBucket::Flight GradientBucket::start() {
 void GradientBucket::complete(Flight& flight) {
   if (flight.work) flight.work->wait();
   if (flight.addend.defined()) sum_.add_(flight.addend);
+}
+
+std::unique_ptr<Work> GradientBucket::join_parts() {
+  return whole_ || replica_.size() == 1 ? nullptr : replica_.all_reduce_async(sum_, Reduce::kSum);
 }
 
 void GradientBucket::finish_step() {

@@ -10,7 +10,7 @@
 #include "parallel/bucket_layout.h"
 #include "parallel/fixed_point.h"
 #include "parallel/gradient_sink.h"
-#include "parallel/group.h"
+#include "parallel/holders.h"
 
 namespace sextant::parallel {
 
@@ -52,7 +52,8 @@ class GradientBucket {
     at::Tensor addend;  // to be added to the sum; undefined: the sum itself was written
   };
 
-  GradientBucket(const BucketLayout& layout, size_t bucket, Group& group, const SumRules& rules);
+  // The holders must outlive it.
+  GradientBucket(const BucketLayout& layout, size_t bucket, const Holders& holders, const SumRules& rules);
 
   void begin_step();
   // One arrival of a leaf's gradient; write puts it where it is told. Reproducible sums write it to `scratch`
@@ -64,7 +65,10 @@ class GradientBucket {
   // Starts a sum of what has arrived, zeros where nothing has. All ranks of the set must call.
   Flight start();
   void complete(Flight& flight);
-  // After the step's last sum has landed.
+  // After the step's last sum has landed: adds up what other parts of the world have of it (see Holders);
+  // null where there are none. All ranks of the set must call.
+  std::unique_ptr<Work> join_parts();
+  // After that has landed, too.
   void finish_step();
 
   // The sum over ranks between finish_step() and begin_step(), in the gradient's type: of the whole bucket
@@ -86,7 +90,9 @@ class GradientBucket {
 
   const BucketLayout& layout_;
   size_t bucket_;
-  Group& group_;
+  Group& group_;    // all that hold these weights
+  Group& shard_;    // those that share them out
+  Group& replica_;  // those that own the same range
   const SumRules& rules_;
   bool whole_;                // the sum is of the whole bucket
   at::TensorOptions type_;    // that numbers are added up in

@@ -34,8 +34,8 @@ ArrivalSchedule schedule_of(const BucketLayout& layout, const Holders& holders, 
   std::vector<ArrivalSchedule::Bucket> buckets;
   for (size_t b = 0; b < layout.count(); ++b) {
     size_t set = layout.set_of(b);
-    auto sums = rules.memory == GradientMemory::kOwned ? ArrivalSchedule::Sums::kEachMicrobatch
-                                                       : ArrivalSchedule::Sums::kOnce;
+    bool shared = rules.memory == GradientMemory::kOwned && holders.shard_group(set).size() > 1;
+    auto sums = shared ? ArrivalSchedule::Sums::kEachMicrobatch : ArrivalSchedule::Sums::kOnce;
     if (holders.group(set).size() == 1 || !holders.alike(set)) sums = ArrivalSchedule::Sums::kOnceAtTheEnd;
     buckets.push_back({layout.tensors_of(b), set, sums});
   }
@@ -60,6 +60,7 @@ struct GradientReducer::Parts {
   void land_first();
   void land_done();
   void sum_late();
+  void join_parts();
 
   std::vector<at::Tensor> values;
   const BucketLayout& layout;
@@ -92,7 +93,7 @@ GradientReducer::Parts::Parts(std::vector<at::Tensor> leaves, const BucketLayout
            "a trained weight is a leaf that wants its gradient");
   }
   for (size_t b = 0; b < layout.count(); ++b) {
-    buckets.push_back(std::make_unique<GradientBucket>(layout, b, holders.group(layout.set_of(b)), rules));
+    buckets.push_back(std::make_unique<GradientBucket>(layout, b, holders, rules));
   }
   if (rules.reduction == Reduction::kReproducible) scratch = scratch_for(layout, values);
 }
@@ -151,6 +152,7 @@ double GradientReducer::Parts::finish() {
   while (auto due = schedule.rest()) start(*due);
   while (!flights.empty()) land_first();
   sum_late();
+  join_parts();
   for (auto& bucket : buckets) bucket->finish_step();
   schedule.end_step();
   open = false;
@@ -176,6 +178,19 @@ void GradientReducer::Parts::sum_late() {
       start(of_set[i]);
       while (!flights.empty()) land_first();
     }
+  }
+}
+
+// Sets in their common order.
+void GradientReducer::Parts::join_parts() {
+  std::vector<std::unique_ptr<Work>> under_way;
+  for (size_t set = 0; set < holders.sets(); ++set) {
+    for (size_t b = 0; b < buckets.size(); ++b) {
+      if (layout.set_of(b) == set) under_way.push_back(buckets[b]->join_parts());
+    }
+  }
+  for (auto& work : under_way) {
+    if (work) work->wait();
   }
 }
 
@@ -236,7 +251,8 @@ bool GradientReducer::is_whole(size_t bucket) const {
 }
 Range GradientReducer::range(size_t bucket) const {
   if (is_whole(bucket)) return {0, parts_->layout.elements(bucket)};
-  return parts_->layout.owned(bucket, parts_->holders.group(parts_->layout.set_of(bucket)).rank().value());
+  return parts_->layout.owned(bucket,
+                              parts_->holders.shard_group(parts_->layout.set_of(bucket)).rank().value());
 }
 GradientSink& GradientReducer::sink(size_t leaf) const {
   return *parts_->sinks[leaf];

@@ -120,16 +120,48 @@ std::vector<std::vector<size_t>> rounds_of(const Sets& sets, int64_t world_size)
   return rounds;
 }
 
+// A set's ranks by part of the world, and by place within a part.
+class Parts {
+ public:
+  Parts(const Ranks& ranks, const PartOf& part_of) {
+    std::map<int64_t, int64_t> taken;  // by part
+    for (int64_t rank : ranks) {
+      int64_t part = part_of(Rank(rank));
+      seats_.push_back({part, taken[part]++});
+    }
+    size_ = taken.begin()->second;
+    for (auto [part, places] : taken)
+      expect(places == size_, "every part of the world has a set's ranks alike");
+  }
+  bool several() const { return size_ != static_cast<int64_t>(seats_.size()); }
+  std::unique_ptr<Group> shard(Group& set) const {
+    if (size_ == 1) return single_rank_group();
+    return set.split([&](Rank rank) { return Seat{at(rank).part, rank.value()}; }, set.name() + " shards");
+  }
+  std::unique_ptr<Group> replica(Group& set) const {
+    return set.split([&](Rank rank) { return Seat{at(rank).place, rank.value()}; }, set.name() + " replicas");
+  }
+
+ private:
+  struct Place {
+    int64_t part, place;
+  };
+  const Place& at(Rank rank) const { return seats_[static_cast<size_t>(rank.value())]; }
+
+  std::vector<Place> seats_;  // by rank of the set
+  int64_t size_ = 0;          // ranks in a part
+};
+
 }  // namespace
 
-Holders::Holders(Group& world, const std::vector<HeldTensor>& held)
-    : Holders(gather_bytes(world, announcement(held)), world) {}
+Holders::Holders(Group& world, const std::vector<HeldTensor>& held, const PartOf& part_of)
+    : Holders(gather_bytes(world, announcement(held)), world, part_of) {}
 
-Holders Holders::known(Group& world, const Holdings& all_held) {
-  return {announcements_of(all_held), world};
+Holders Holders::known(Group& world, const Holdings& all_held, const PartOf& part_of) {
+  return {announcements_of(all_held), world, part_of};
 }
 
-Holders::Holders(const std::vector<std::string>& announcements, Group& world) {
+Holders::Holders(const std::vector<std::string>& announcements, Group& world, const PartOf& part_of) {
   std::vector<std::vector<uint64_t>> announced;  // by rank
   for (const std::string& bytes : announcements) announced.push_back(words_of(bytes));
   Sets all(announced);
@@ -159,6 +191,12 @@ Holders::Holders(const std::vector<std::string>& announcements, Group& world) {
       return announced[static_cast<size_t>(rank)][0] == announced[static_cast<size_t>(me)][0];
     });
     sets_.push_back({ranks.size() == 1 ? single_rank_group() : std::move(groups[set]), alike});
+    Set& mine = sets_.back();
+    if (part_of != nullptr) {
+      Parts parts(ranks, part_of);
+      if (parts.several()) mine.shard = parts.shard(*mine.group), mine.replica = parts.replica(*mine.group);
+    }
+    if (mine.replica == nullptr) mine.replica = single_rank_group();
   }
   for (size_t set : all.of(static_cast<size_t>(me))) set_of_.push_back(local[set]);
 }

@@ -43,6 +43,23 @@ void check_product(const Layout& layout, int64_t ranks) {
                          layout.data, layout.context, layout.tensor, layout.ranks(), plural(ranks), remedy));
 }
 
+void check_shard(Layout& layout) {
+  check_axis("shard", layout.shard);
+  if (layout.data % layout.shard != 0) {
+    fail_input(fmt::format(
+        "parallel.shard={} does not divide parallel.data={}: the data axis is cut into groups of so "
+        "many ranks; set parallel.shard to a divisor of {}",
+        layout.shard, layout.data, layout.data));
+  }
+  if (layout.shard % layout.expert != 0) {
+    fail_input(fmt::format(
+        "parallel.shard={} is no multiple of parallel.expert={}: ranks that share experts lie in one "
+        "group; set parallel.shard={}",
+        layout.shard, layout.expert, layout.expert * (layout.shard / layout.expert + 1)));
+  }
+  if (layout.shard == layout.data) layout.shard = 0;
+}
+
 }  // namespace
 
 Layout layout_for(const MeshSettings& settings, int64_t ranks) {
@@ -52,6 +69,7 @@ Layout layout_for(const MeshSettings& settings, int64_t ranks) {
   layout.tensor = settings.tensor();
   layout.expert = settings.expert();
   layout.zero_stage = settings.zero_stage();
+  layout.shard = settings.shard();
   check_axis("pipeline", layout.pipeline);
   check_axis("context", layout.context);
   check_axis("tensor", layout.tensor);
@@ -65,7 +83,12 @@ Layout layout_for(const MeshSettings& settings, int64_t ranks) {
                     "data axis; set parallel.expert to a divisor of {}",
                     layout.expert, layout.data, layout.data));
   }
+  if (settings.has_shard()) check_shard(layout);
   return layout;
+}
+
+int64_t shard_group_of(const Layout& layout, Rank rank) {
+  return layout.shard == 0 ? 0 : coordinate_of(layout, rank).data / layout.shard;
 }
 
 Coordinate coordinate_of(const Layout& layout, Rank rank) {
@@ -88,7 +111,8 @@ Rank rank_at(const Layout& layout, const Coordinate& at) {
 
 std::string layout_text(const Layout& layout) {
   return fmt::format("data={} tensor={} pipeline={} context={} expert={} zero={}", layout.data, layout.tensor,
-                     layout.pipeline, layout.context, layout.expert, layout.zero_stage);
+                     layout.pipeline, layout.context, layout.expert, layout.zero_stage) +
+         (layout.shard == 0 ? "" : fmt::format(" shard={}", layout.shard));
 }
 
 }  // namespace sextant::parallel

@@ -12,7 +12,7 @@ namespace sextant::parallel {
 UnitValues::UnitValues(const BucketLayout& layout, const Holders& holders, at::ScalarType type)
     : groups_(holders.sets()), buckets_(layout.count()), values_(layout.tensors()) {
   for (size_t set = 0; set < holders.sets(); ++set) {
-    Group& group = holders.group(set);
+    Group& group = holders.shard_group(set);
     if (group.size() > 1) groups_[set] = group.split(everybody(), group.name() + " values");
   }
   for (size_t b = 0; b < layout.count(); ++b) {

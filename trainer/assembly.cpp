@@ -14,12 +14,14 @@ ModelPart part_of(const Run& config, const parallel::Mesh& mesh) {
           config.parallel().context_kind()};
 }
 
-StepSettings step_settings(const Run& config) {
+StepSettings step_settings(const Run& config, const parallel::Layout& layout) {
   StepSettings settings;
   settings.optimizer = config.optimizer();
   settings.run_steps = config.run().steps();
   settings.reduction = config.numerics().reduction();
-  settings.sharding = {config.parallel().zero_stage(), config.parallel().bucket_bytes()};
+  settings.sharding = {config.parallel().zero_stage(), config.parallel().bucket_bytes(), nullptr};
+  if (layout.shard > 0)
+    settings.sharding.part_of = [layout](Rank rank) { return parallel::shard_group_of(layout, rank); };
   return settings;
 }
 
@@ -37,7 +39,7 @@ Assembly::Assembly(const Run& config, parallel::Group& world, at::Device device,
     : mesh_(config.parallel(), world) {
   model_ = model_of(config, mesh_, device);
   passes_ = std::make_unique<Passes>(*model_, mesh_.pipeline(), config.parallel());
-  step_ = std::make_unique<TrainStep>(*passes_, step_settings(config), world, known);
+  step_ = std::make_unique<TrainStep>(*passes_, step_settings(config, mesh_.layout()), world, known);
 }
 
 parallel::Holdings holdings_of(const Run& config, int64_t ranks) {

@@ -121,9 +121,12 @@ RankMemory memory_of_rank(const Run& config, const MeshSettings& mesh, const Ran
   double others = static_cast<double>(model_elements(config.model())) - experts;
   double split = static_cast<double>(mesh.tensor()) * mesh.pipeline();
   double expert_split = static_cast<double>(mesh.expert()) * mesh.pipeline();
+  double data = static_cast<double>(resources.ranks) / (split * mesh.context());
+  double shard_groups = mesh.has_shard() ? std::max(1.0, data / mesh.shard()) : 1;
   RankMemory memory;
   auto add = [&](double whole, double parts) {
-    double parameters = whole / parts, holders = std::max(1.0, static_cast<double>(resources.ranks) / parts);
+    double parameters = whole / parts;
+    double holders = std::max(1.0, static_cast<double>(resources.ranks) / parts / shard_groups);
     auto shared = [&](double part, int stage) {
       return parameters * part / (mesh.zero_stage() >= stage ? holders : 1);
     };
@@ -139,7 +142,7 @@ RankMemory memory_of_rank(const Run& config, const MeshSettings& mesh, const Ran
 
 bool leaves_layout_open(const MeshSettings& mesh) {
   return !mesh.has_data() && !mesh.has_tensor() && !mesh.has_pipeline() && !mesh.has_context() &&
-         !mesh.has_expert() && !mesh.has_zero_stage();
+         !mesh.has_expert() && !mesh.has_zero_stage() && !mesh.has_shard();
 }
 
 LayoutChoice choose_layout(const Run& config, const RankResources& resources) {

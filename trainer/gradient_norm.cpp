@@ -10,14 +10,20 @@
 namespace sextant::trainer {
 namespace {
 
-// This rank's range of each bucket, by bucket.
+// This rank's range of each bucket, by bucket. Ranges that several own are cut once more, so that each number
+// is counted by one rank of its holders.
 std::vector<at::Tensor> own_ranges(const parallel::GradientReducer& gradients,
                                    const parallel::BucketLayout& layout, const parallel::Holders& holders) {
   std::vector<at::Tensor> ranges;
   for (size_t b = 0; b < layout.count(); ++b) {
     const at::Tensor& sums = gradients.gradient(b);
-    parallel::Range own = layout.owned(b, holders.group(layout.set_of(b)).rank().value());
-    ranges.push_back(gradients.is_whole(b) ? sums.narrow(0, own.begin, own.elements()) : sums);
+    size_t set = layout.set_of(b);
+    parallel::Range own = layout.owned(b, holders.shard_group(set).rank().value());
+    at::Tensor range = gradients.is_whole(b) ? sums.narrow(0, own.begin, own.elements()) : sums;
+    const parallel::Group& same = holders.replica_group(set);
+    auto cut = [&](int64_t place) { return own.elements() * place / same.size(); };
+    int64_t begin = cut(same.rank().value());
+    ranges.push_back(range.narrow(0, begin, cut(same.rank().value() + 1) - begin));
   }
   return ranges;
 }

@@ -35,6 +35,14 @@ std::vector<Axis> axes_of(const Layout& whole) {
     one.zero_stage = stage;
     axes.push_back({fmt::format("data={} zero_stage={}", whole.data, stage), one});
   }
+  if (whole.shard > 0) {
+    Layout one;
+    one.data = whole.data;
+    one.zero_stage = whole.zero_stage;
+    one.shard = whole.shard;
+    axes.push_back(
+        {fmt::format("data={} zero_stage={} shard={}", whole.data, whole.zero_stage, whole.shard), one});
+  }
   if (whole.expert > 1) {
     Layout one;
     one.data = whole.data;
@@ -53,6 +61,7 @@ Layout joined(const Layout& a, const Layout& b) {
   both.tensor = std::max(a.tensor, b.tensor);
   both.expert = std::max(a.expert, b.expert);
   both.zero_stage = std::max(a.zero_stage, b.zero_stage);
+  both.shard = std::max(a.shard, b.shard);
   return both;
 }
 
@@ -70,6 +79,7 @@ PartialLayout part(const Run& config, const std::string& name, const Layout& lay
   mesh.set_tensor(static_cast<int32_t>(layout.tensor));
   mesh.set_expert(static_cast<int32_t>(layout.expert));
   mesh.set_zero_stage(static_cast<int32_t>(layout.zero_stage));
+  if (layout.shard > 0) mesh.set_shard(static_cast<int32_t>(layout.shard));
   return {name, layout.ranks(), run};
 }
 

@@ -16,7 +16,7 @@ parallel::BucketLayout layout_of(const ParameterList& parameters, const parallel
   for (const auto& parameter : parameters) {
     size_t set = holders.set_of(tensors.size());
     tensors.push_back({parameter->slice().shape, parameter->master.scalar_type(), parameter->master.device(),
-                       set, holders.group(set).size(), parameter->unit});
+                       set, holders.shard_group(set).size(), parameter->unit});
   }
   return {tensors, sharding.bucket_bytes,
           sharding.zero_stage >= 3 ? parallel::BucketEnd::kUnit : parallel::BucketEnd::kFull};
@@ -39,8 +39,8 @@ std::vector<parallel::HeldTensor> held_by(const ParameterList& parameters) {
 TrainedWeights::TrainedWeights(const ParameterList& parameters, parallel::Group& world, Sharding sharding,
                                const parallel::Holdings* known)
     : parameters_(parameters),
-      holders_(known != nullptr ? parallel::Holders::known(world, *known)
-                                : parallel::Holders(world, held_by(parameters))),
+      holders_(known != nullptr ? parallel::Holders::known(world, *known, sharding.part_of)
+                                : parallel::Holders(world, held_by(parameters), sharding.part_of)),
       layout_(layout_of(parameters, holders_, sharding)),
       values_(layout_.count()),
       masters_(layout_.count()),
@@ -84,7 +84,7 @@ void TrainedWeights::split_whole(size_t tensor) {
 
 void TrainedWeights::keep_owned(size_t bucket) {
   at::NoGradGuard no_gradient;
-  Range own = layout_.owned(bucket, holders_.group(layout_.set_of(bucket)).rank().value());
+  Range own = layout_.owned(bucket, holders_.shard_group(layout_.set_of(bucket)).rank().value());
   Precision precision = parameters_.precision();
   bool apart = precision.compute != precision.master;
   auto options = at::TensorOptions().dtype(precision.master).device(layout_.device(bucket));
@@ -110,7 +110,7 @@ void TrainedWeights::keep_owned(size_t bucket) {
 
 void TrainedWeights::share_out(size_t bucket) {
   at::NoGradGuard no_gradient;
-  Range own = layout_.owned(bucket, holders_.group(layout_.set_of(bucket)).rank().value());
+  Range own = layout_.owned(bucket, holders_.shard_group(layout_.set_of(bucket)).rank().value());
   Precision precision = parameters_.precision();
   bool apart = precision.compute != precision.master;
   auto options = at::TensorOptions().dtype(precision.compute).device(layout_.device(bucket));
@@ -143,7 +143,7 @@ std::vector<OwnedPiece> TrainedWeights::pieces(const parallel::GradientReducer& 
   for (size_t tensor = 0; tensor < by_tensor_.size(); ++tensor) {
     const Parameter& parameter = *by_tensor_[tensor];
     size_t bucket = layout_.bucket_of(tensor);
-    parallel::Group& group = holders_.group(layout_.set_of(bucket));
+    parallel::Group& group = holders_.shard_group(layout_.set_of(bucket));
     bool shared = is_shared_out(bucket);
     int64_t first = layout_.range_of(tensor).begin;
     Range own = shared ? layout_.owned(bucket, group.rank().value()) : Range{0, layout_.elements(bucket)};
@@ -181,7 +181,7 @@ void TrainedWeights::gather_values() {
   for (size_t set = 0; set < holders_.sets(); ++set) {
     for (size_t b = 0; b < layout_.count(); ++b) {
       if (layout_.set_of(b) != set || !is_shared_out(b)) continue;
-      parallel::Group& group = holders_.group(set);
+      parallel::Group& group = holders_.shard_group(set);
       at::Tensor pieces = values_[b].view({group.size(), -1});
       under_way.push_back(group.all_gather_async(pieces, pieces[group.rank().value()]));
     }

@@ -33,6 +33,7 @@ class TrainedWeights {
   struct Sharding {
     int64_t zero_stage = 0;
     int64_t bucket_bytes = 26214400;
+    parallel::PartOf part_of = nullptr;  // of the world, whose ranks share out; none: one part
   };
 
   // Moves the values (and masters) of the parameters into buckets where they are shared out. `known`: what

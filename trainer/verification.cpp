@@ -89,6 +89,7 @@ Run on_one_rank(const Run& config) {
   mesh.set_context(1);
   mesh.set_expert(1);
   mesh.set_zero_stage(0);
+  mesh.clear_shard();
   mesh.clear_schedule();
   mesh.clear_chunks();
   mesh.clear_stage_layers();

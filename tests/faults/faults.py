@@ -34,8 +34,16 @@ FAULTS = [
           "    if (!first) flight.addend = std::move(result);\n",
           "    if (fault(\"reduce_scatter_keeps_own\")) {\n"
           "      flight.work->wait();\n"
-          "      result.copy_(flight.input.view({group_.size(), -1})[group_.rank().value()]);\n    }\n"
+          "      result.copy_(flight.input.view({shard_.size(), -1})[shard_.rank().value()]);\n    }\n"
           "    if (!first) flight.addend = std::move(result);\n"),
+    Fault("shard_group_alone", "gradients of one shard group are not added to those of the others",
+          "parallel/gradient_bucket.cpp",
+          "return whole_ || replica_.size() == 1 ? nullptr",
+          'return whole_ || replica_.size() == 1 || fault("shard_group_alone") ? nullptr'),
+    Fault("norm_counts_replicas", "the gradient's norm counts the numbers of every shard group",
+          "trainer/gradient_norm.cpp",
+          "own.elements() * place / same.size()",
+          'fault("norm_counts_replicas") ? own.elements() * (place - same.rank().value()) : own.elements() * place / same.size()'),
     Fault("mean_of_ranks", "sums over ranks are divided by the ranks' number, then once more by the count",
           "parallel/gradient_bucket.cpp",
           "  if (flight.work) flight.work->wait();\n",

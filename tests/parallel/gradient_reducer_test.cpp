@@ -62,6 +62,30 @@ std::vector<Case> cases() {
 INSTANTIATE_TEST_SUITE_P(Layouts, Reducer, testing::ValuesIn(cases()),
                          [](const auto& which) { return which.param.name(); });
 
+// Two parts of two ranks, and four of one, each part with all of the sum.
+TEST(ReducerParts, EachPartOfTheWorldHasTheSum) {
+  for (int64_t size : {1, 2}) {
+    for (size_t memory = 0; memory < kMemories.size(); ++memory) {
+      for (Reduction reduction : {Reduction::kFast, Reduction::kReproducible}) {
+        run_ranks(4, [&](Group& world) {
+          Network network;
+          SumRules rules{kMemories[memory], reduction, FixedPoint{6}, {}};
+          auto part_of = [&](Rank rank) { return rank.value() / size; };
+          Summed summed(network.weights(), world, 800, rules, at::kDouble, part_of);
+          for (int step = 0; step < 3; ++step) {
+            run_step(network, summed.reducer, world, 2, Recompute::kNo);
+            summed.reducer.finish();
+            expect_reference(summed, fmt::format("parts of {}, {}, rank {} step {}", size,
+                                                 kMemoryNames[memory], world.rank().value(), step));
+          }
+          bool shared = size > 1 && kMemories[memory] != GradientMemory::kWhole;
+          EXPECT_EQ(summed.reducer.gradient(0).numel(), summed.layout.elements(0) / (shared ? 2 : 1));
+        });
+      }
+    }
+  }
+}
+
 // pipeline 2 x data 2: a weight on both stages, at opposite ends, others on one.
 TEST(ReducerSets, AWeightOnTwoStagesIsSummedOverBoth) {
   for (GradientMemory memory : kMemories) {

@@ -113,6 +113,37 @@ TEST(Holders, ARankMayHoldNothing) {
   });
 }
 
+// data 4 x tensor 2 in parts of two data ranks: a norm is on all, a matrix on those of a tensor rank.
+TEST(Holders, PartsOfTheWorldShareOutEach) {
+  run_ranks(8, [](Group& world) {
+    int64_t me = world.rank().value(), tensor = me % 2, part = me / 4;
+    auto part_of = [](Rank rank) { return rank.value() / 4; };
+    Holders holders(world, {whole("norm"), half("matrix", tensor)}, part_of);
+    size_t norm = holders.set_of(0), matrix = holders.set_of(1);
+    EXPECT_EQ(members(holders.group(norm)), (Ranks{0, 1, 2, 3, 4, 5, 6, 7}));
+    EXPECT_EQ(members(holders.shard_group(norm)),
+              (Ranks{4 * part, 4 * part + 1, 4 * part + 2, 4 * part + 3}));
+    EXPECT_EQ(members(holders.replica_group(norm)), (Ranks{me % 4, me % 4 + 4}));
+    EXPECT_EQ(members(holders.shard_group(matrix)), (Ranks{4 * part + tensor, 4 * part + 2 + tensor}));
+    EXPECT_EQ(members(holders.replica_group(matrix)), (Ranks{me % 4, me % 4 + 4}));
+  });
+}
+
+TEST(Holders, WithoutPartsAllShareOut) {
+  run_ranks(3, [](Group& world) {
+    Holders holders(world, {whole("a")});
+    EXPECT_EQ(&holders.shard_group(0), &holders.group(0));
+    EXPECT_EQ(holders.replica_group(0).size(), 1);
+  });
+}
+
+TEST(Holders, PartsOfUnequalSizeAreABug) {
+  EXPECT_THROW(
+      run_ranks(
+          3, [](Group& world) { Holders(world, {whole("a")}, [](Rank rank) { return rank.value() / 2; }); }),
+      std::logic_error);
+}
+
 TEST(Holders, ANameTwiceIsABug) {
   auto alone = single_rank_group();
   EXPECT_THROW(Holders(*alone, {whole("a"), whole("a")}), std::logic_error);

@@ -55,6 +55,30 @@ TEST(Layout, AxesAreWithinBounds) {
   EXPECT_EQ(refusal(settings(1, 1, 1, -2), 2), "parallel.tensor is -2; it must be 1 to 32768");
 }
 
+TEST(Layout, ShardsDivideTheDataAxisAndHoldAllExperts) {
+  MeshSettings mesh = settings(1, 8, 1, 2);
+  mesh.set_zero_stage(3);
+  mesh.set_shard(4);
+  Layout layout = layout_for(mesh, 16);
+  EXPECT_EQ(layout.shard, 4);
+  EXPECT_EQ(layout_text(layout), "data=8 tensor=2 pipeline=1 context=1 expert=1 zero=3 shard=4");
+  EXPECT_EQ(shard_group_of(layout, Rank(7)), 0);
+  EXPECT_EQ(shard_group_of(layout, Rank(8)), 1);
+  mesh.set_shard(8);
+  EXPECT_EQ(layout_for(mesh, 16).shard, 0) << "all of them is no cut";
+  mesh.set_shard(3);
+  EXPECT_EQ(
+      refusal(mesh, 16),
+      "parallel.shard=3 does not divide parallel.data=8: the data axis is cut into groups of so many ranks; "
+      "set parallel.shard to a divisor of 8");
+  mesh.set_shard(2);
+  mesh.set_expert(4);
+  EXPECT_EQ(
+      refusal(mesh, 16),
+      "parallel.shard=2 is no multiple of parallel.expert=4: ranks that share experts lie in one group; set "
+      "parallel.shard=4");
+}
+
 TEST(Layout, ExpertsDivideTheDataAxis) {
   MeshSettings mesh = settings(1, 4, 1, 1);
   mesh.set_expert(2);

@@ -93,8 +93,8 @@ inline std::vector<at::Tensor> reference_gradients() {
 // Everything between leaves and their sums: as if each leaf were named by its place.
 struct Summed {
   Summed(const std::vector<at::Tensor>& values, Group& world, int64_t bucket_bytes, SumRules rules = {},
-         at::ScalarType type = at::kDouble)
-      : holders(world, held(values)),
+         at::ScalarType type = at::kDouble, const PartOf& part_of = nullptr)
+      : holders(world, held(values), part_of),
         layout(places(values, holders, type), bucket_bytes),
         reducer(values, layout, holders, rules) {}
 
@@ -114,7 +114,7 @@ struct Summed {
       place.shape = values[i].sizes().vec();
       place.type = type;
       place.set = holders.set_of(i);
-      place.ranks = holders.of(i).size();
+      place.ranks = holders.shard_group(holders.set_of(i)).size();
       all.push_back(place);
     }
     return all;
@@ -125,7 +125,7 @@ struct Summed {
     size_t bucket = layout.bucket_of(leaf);
     at::Tensor sums = reducer.gradient(bucket);
     if (!reducer.is_whole(bucket)) {
-      Group& group = holders.of(leaf);
+      Group& group = holders.shard_group(holders.set_of(leaf));
       at::Tensor all = at::empty({group.size(), sums.numel()}, sums.options());
       group.all_gather(all, sums);
       sums = all.view(-1);

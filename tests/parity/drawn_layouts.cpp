@@ -18,6 +18,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& axes() {
       {"parallel.context", {"1", "2", "4"}},
       {"parallel.expert", {"1", "2", "4"}},
       {"parallel.zero_stage", {"0", "1", "2", "3"}},
+      {"parallel.shard", {"all", "1", "2"}},
       {"parallel.schedule", {"gpipe", "1f1b", "interleaved", "zero_bubble", "zero_bubble_v"}},
       {"parallel.context_kind", {"ring", "ulysses"}},
       {"optimizer.kind", {"adamw", "muon", "adafactor"}},
@@ -46,14 +47,18 @@ bool can_stand(const Digits& digits) {
                       kPipeline = axis("parallel.pipeline"), kContext = axis("parallel.context"),
                       kExpert = axis("parallel.expert"), kZero = axis("parallel.zero_stage"),
                       kSchedule = axis("parallel.schedule"), kKind = axis("parallel.context_kind"),
-                      kReduction = axis("numerics.reduction"), kMicro = axis("run.micro_batch"),
-                      kModel = axis("model");
+                      kShard = axis("parallel.shard"), kReduction = axis("numerics.reduction"),
+                      kMicro = axis("run.micro_batch"), kModel = axis("model");
   auto number = [&](size_t of) { return choice(digits, of)[0] - '0'; };  // all of one digit
   int data = number(kData), pipeline = number(kPipeline), context = number(kContext);
   if (data * number(kTensor) * pipeline * context > 8) return false;
   if (number(kZero) > 0 && data == 1) return false;
   int expert = number(kExpert);
   if (data % expert != 0) return false;
+  if (choice(digits, kShard) != "all") {
+    int shard = number(kShard);
+    if (number(kZero) == 0 || shard >= data || shard % expert != 0) return false;
+  }
   bool reproducible = choice(digits, kReduction) == "reproducible";
   if (expert > 1 && (choice(digits, kModel) != "moe" || reproducible)) return false;
   const std::string& schedule = choice(digits, kSchedule);
@@ -148,7 +153,7 @@ std::string DrawnLayout::name() const {
 std::vector<std::string> DrawnLayout::overrides() const {
   std::vector<std::string> words;
   for (const auto& [key, value] : choices) {
-    if (key != "model") words.push_back(key + "=" + value);
+    if (key != "model" && value != "all") words.push_back(key + "=" + value);
   }
   return words;
 }

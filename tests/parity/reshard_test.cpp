@@ -35,6 +35,11 @@ std::vector<DrawnLayout> layouts_of(const std::string& model, const std::string&
         {"parallel.schedule", "interleaved"},
         {"parallel.zero_stage", "3"}}},
       {4, {{"parallel.data", "2"}, {"parallel.context", "2"}, {"parallel.zero_stage", "3"}}},
+      {8,
+       {{"parallel.data", "4"},
+        {"parallel.tensor", "2"},
+        {"parallel.zero_stage", "3"},
+        {"parallel.shard", "2"}}},
   };
   if (model == "moe") {
     all.push_back({4, {{"parallel.data", "4"}, {"parallel.expert", "4"}}});

@@ -22,12 +22,32 @@ int64_t ranks_beside_data(const MeshSettings& mesh) {
   return int64_t{mesh.pipeline()} * mesh.context() * mesh.tensor();
 }
 
+void append(std::vector<Complaint>& all, std::vector<Complaint> some) {
+  all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
+}
+
+std::vector<Complaint> shard_complaints(const MeshSettings& mesh) {
+  std::vector<Complaint> found;
+  auto complain = [&](const std::string& text) { found.push_back({"parallel.shard", text}); };
+  if (mesh.zero_stage() == 0)
+    complain("nothing is shared out; set parallel.zero_stage=1, 2 or 3, or leave parallel.shard out");
+  if (mesh.has_data() && mesh.data() % mesh.shard() != 0)
+    complain(fmt::format("{} shard ranks do not divide {} data ranks", mesh.shard(), mesh.data()));
+  if (mesh.shard() % mesh.expert() != 0) {
+    complain(
+        fmt::format("{} shard ranks can not be cut into groups of {} expert ranks; set parallel.shard={}",
+                    mesh.shard(), mesh.expert(), mesh.expert() * (mesh.shard() / mesh.expert() + 1)));
+  }
+  return found;
+}
+
 std::vector<Complaint> mesh_complaints(const MeshSettings& mesh, int64_t world_size) {
   std::vector<Complaint> found;
   if (mesh.has_data() && mesh.data() % mesh.expert() != 0) {
     found.push_back({"parallel.expert",
                      fmt::format("{} expert ranks do not divide {} data ranks", mesh.expert(), mesh.data())});
   }
+  if (mesh.has_shard()) append(found, shard_complaints(mesh));
   if (world_size == 0) return found;
   int64_t others = ranks_beside_data(mesh);
   bool divides = world_size % others == 0;
@@ -164,10 +184,6 @@ std::vector<Complaint> expert_complaints(const Run& run) {
   return {
       {"parallel.expert", fmt::format("{} ranks do not divide model.experts.count={}; set parallel.expert={}",
                                       ranks, experts, std::gcd(ranks, experts))}};
-}
-
-void append(std::vector<Complaint>& all, std::vector<Complaint> some) {
-  all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ class Calls {
         mesh_(mesh),
         precision_(precision_of(config.numerics().compute())),
         replicas_(ranks / (int64_t{mesh.tensor()} * mesh.pipeline())),
+        shards_(mesh.has_shard() ? std::min(replicas_, int64_t{mesh.shard()} * mesh.context()) : replicas_),
         layers_(static_cast<double>(config.model().layers()) / mesh.pipeline()) {}
 
   EstimatedCalls found() {
@@ -50,24 +51,28 @@ class Calls {
                           static_cast<int64_t>(bytes)}] += times;
   }
   static int64_t span(int64_t members, int64_t apart) { return (members - 1) * apart + 1; }
-  // Of all weights, in buckets.
-  void each_step(Verb verb, at::ScalarType type) {
+  // Of all weights, in buckets; `part` of each.
+  void each_step(Verb verb, at::ScalarType type, int64_t members, int64_t apart, double part = 1) {
     double bytes = weights() * size(type);
     double buckets = std::max(1.0, bytes / static_cast<double>(mesh_.bucket_bytes()));
-    if (replicas_ < 2) return;
-    calls_.of_step[{verb, type, replicas_, span(replicas_, mesh_.tensor()),
-                    static_cast<int64_t>(bytes / buckets)}] += buckets;
+    if (members < 2) return;
+    calls_
+        .of_step[{verb, type, members, span(members, apart), static_cast<int64_t>(bytes * part / buckets)}] +=
+        buckets;
   }
 
   void sums() {
-    if (mesh_.zero_stage() == 0) return each_step(Verb::kAllReduce, precision_.master);
-    each_step(Verb::kReduceScatter, precision_.master);
-    if (mesh_.zero_stage() < 3) each_step(Verb::kAllGather, precision_.compute);
+    int64_t apart = mesh_.tensor();
+    if (mesh_.zero_stage() == 0) return each_step(Verb::kAllReduce, precision_.master, replicas_, apart);
+    each_step(Verb::kReduceScatter, precision_.master, shards_, apart);
+    each_step(Verb::kAllReduce, precision_.master, replicas_ / shards_, shards_ * apart,
+              1 / static_cast<double>(shards_));
+    if (mesh_.zero_stage() < 3) each_step(Verb::kAllGather, precision_.compute, shards_, apart);
   }
   // ZeRO 3: every block's weights for forward and again for backward.
   void gathered_weights() {
     double block = weights() / layers_ * size(precision_.compute);
-    each_microbatch(Verb::kAllGather, replicas_, mesh_.tensor(), block, 2 * layers_);
+    each_microbatch(Verb::kAllGather, shards_, mesh_.tensor(), block, 2 * layers_);
   }
   // Two gathers and two scatters a block, and the same in backward, where the gathered are gathered again
   // (Korthikanti et al. 2023, section 4.2).
@@ -100,8 +105,8 @@ class Calls {
   const Run& config_;
   const MeshSettings& mesh_;
   Precision precision_;
-  int64_t replicas_;
-  double layers_;  // of a rank
+  int64_t replicas_, shards_;  // ranks with the same weights, and those of them that share them out
+  double layers_;              // of a rank
   EstimatedCalls calls_;
 };
 

@@ -190,6 +190,17 @@ TEST(Rules, ExpertsAndTheRanksThatShareThem) {
   EXPECT_TRUE(holds(refused("model: {feed_forward_bias: true, experts: {count: 2}}"), "experts have none"));
 }
 
+TEST(Rules, ShardGroupsCutTheDataAxis) {
+  EXPECT_TRUE(holds(refused(kBatch + "parallel: {data: 4, shard: 2}"),
+                    "nothing is shared out; set parallel.zero_stage=1, 2 or 3, or leave parallel.shard out"));
+  EXPECT_TRUE(holds(refused(kBatch + "parallel: {data: 4, zero_stage: 3, shard: 3}"),
+                    "3 shard ranks do not divide 4 data ranks"));
+  EXPECT_TRUE(
+      holds(refused(kBatch +
+                    "model: {experts: {count: 8}}\nparallel: {data: 4, zero_stage: 3, shard: 2, expert: 4}"),
+            "2 shard ranks can not be cut into groups of 4 expert ranks; set parallel.shard=4"));
+}
+
 TEST(Rules, AnswerTheSameOnceDefaultsAreFilled) {
   trainer::Run run = run_of(kNeeded);
   fill_defaults(run, 512);

@@ -46,6 +46,21 @@ TEST(Estimate, SumsEveryGradientOnce) {
   EXPECT_NEAR(bytes(calls.of_step, Verb::kAllGather), weights, 0.001 * weights);
 }
 
+// Four ranks of eight share out: the rest of the sum is of a quarter, from one group to the other.
+TEST(Estimate, ShardGroupsSumAShardBetweenThem) {
+  auto run = run_of();
+  MeshSettings mesh;
+  mesh.set_zero_stage(2);
+  mesh.set_shard(4);
+  EstimatedCalls calls = estimated_calls(run, mesh, 8);
+  double weights = 4.0 * static_cast<double>(model_elements(run.model()));
+  EXPECT_NEAR(bytes(calls.of_step, Verb::kAllReduce), weights / 4, 0.001 * weights);
+  for (const auto& [call, count] : calls.of_step) {
+    EXPECT_EQ(call.members, call.verb == Verb::kAllReduce ? 2 : 4);
+    EXPECT_EQ(call.span, call.verb == Verb::kAllReduce ? 5 : 4);
+  }
+}
+
 TEST(Estimate, ShardedWeightsComeTwiceAMicrobatch) {
   auto run = run_of();
   MeshSettings mesh;
