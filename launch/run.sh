@@ -30,7 +30,7 @@ refuse() { say "$*"; say "see launch/run.sh --help"; exit 2; }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 sextant=${SEXTANT:-$root/build/cpu/sextant}
-ranks='' hosts='' folder='' restarts=3 backoff=2
+ranks='' hosts='' folder='' restarts=3 backoff=2 grace=20
 extra=()
 
 whole() { [[ $2 =~ ^[1-9][0-9]*$ ]] || refuse "$1 wants a whole number above 0, not '$2'"; }
@@ -112,11 +112,27 @@ on_stop() {
   [[ -n $job ]] && kill -USR1 "$job" 2>/dev/null
 }
 
+crash_notes() {
+  [[ -n $folder ]] && find "$folder" -maxdepth 2 -name 'crash-rank-*.txt' -newer "$started" 2>/dev/null | sort
+}
+
+# mpirun tells the daemons of other hosts to end their ranks, and waits for them: for a quarter of an hour where the link to
+# one is dead. Once a rank has said why it ends, there is nothing to wait for.
+end_what_does_not_end() { # PID
+  # What sleeps must not keep the script's output open once it is killed.
+  while [[ -z $(crash_notes) ]]; do sleep 2 >/dev/null 2>&1; done
+  sleep "$grace" >/dev/null 2>&1
+  say "mpirun has not ended $grace s after a rank gave up: is a host or its link dead? Ending it"
+  kill -KILL -- "-$1" 2>/dev/null
+}
+
 # Runs the job once; its exit code is in `code`.
 run_once() {
   # A session of its own: Ctrl-C on the terminal reaches this script alone.
   setsid mpirun "${options[@]}" "$sextant" "${command[@]}" </dev/null &
   job=$!
+  end_what_does_not_end "$job" &
+  local watcher=$!
   # A stop that came while mpirun was being started.
   [[ -n $stop_asked ]] && kill -USR1 "$job" 2>/dev/null
   local result
@@ -131,6 +147,8 @@ run_once() {
     [[ -n $trapped && $result -ne 127 ]] || break
   done
   job=''
+  kill "$watcher" 2>/dev/null
+  wait "$watcher" 2>/dev/null
 }
 
 code_text() {
@@ -143,11 +161,10 @@ code_text() {
 
 # What dying ranks left behind says more than an exit code.
 show_crash_notes() {
-  [[ -n $folder ]] || return 0
   local note
   while read -r note; do
     say "$note: $(head -n 1 "$note")"
-  done < <(find "$folder" -maxdepth 2 -name 'crash-rank-*.txt' -newer "$started" 2>/dev/null | sort | head -n 8)
+  done < <(crash_notes | head -n 8)
 }
 
 # Sleeps, but wakes at once when a stop is asked for.

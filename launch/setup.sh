@@ -36,8 +36,8 @@ packages=(
   libssl-dev librandom123-dev libisal-dev libseccomp-dev libcurl4-openssl-dev ca-certificates libjs-dygraphs libgtest-dev libgmock-dev
   clang-format dict-gcide
 )
-# A browser that opens what `sextant report` writes.
-test_packages=(chromium-headless-shell)
+# A browser that opens what `sextant report` writes; networks between hosts that are namespaces.
+test_packages=(chromium-headless-shell iproute2)
 for argument in "$@"; do
   case $argument in
     --with-tests) target=all; packages+=("${test_packages[@]}") ;;

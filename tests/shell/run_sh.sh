@@ -124,6 +124,23 @@ code=$?
 [[ $code == 75 ]] || fail "a stop between two starts gave exit code $code, not 75"
 started 1
 
+# An mpirun that never ends, as one whose other host is gone, is ended once a rank has given up.
+mkdir "$work/bin"
+cat >"$work/bin/mpirun" <<'FAKE'
+#!/usr/bin/env bash
+trap '' TERM
+work=$(dirname "$0")/..
+mkdir -p "$work/run/ranks"
+echo "the watchdog saw rank 1 stop" >"$work/run/ranks/crash-rank-0.txt"
+while :; do sleep 1; done
+FAKE
+chmod +x "$work/bin/mpirun"
+fresh crash
+PATH=$work/bin:$PATH timeout 60 bash launch/run.sh -n 2 --restarts 0 -- pretrain run.yaml >"$work/log" 2>&1
+code=$?
+[[ $code == 1 ]] || fail "an mpirun that never ends gave exit code $code, not 1"
+said "mpirun has not ended 20 s after a rank gave up"
+
 refused() {
   bash launch/run.sh "$@" >"$work/log" 2>&1
   local code=$?
