@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "parallel/base/error.h"
+#include "parallel/tree_sum.h"
 
 namespace sextant::parallel {
 namespace {
@@ -23,6 +24,7 @@ at::Tensor Arriving::take() {
   work_.reset();
   sent_.reset();
   at::Tensor result = std::move(result_);
+  if (summed_) return tree_sum(result.unbind(0));
   if (joined_dim_ < 0) return result;
   return result.movedim(0, joined_dim_).flatten(joined_dim_, joined_dim_ + 1);
 }
@@ -44,11 +46,17 @@ Arriving start_gather(const at::Tensor& part, int64_t dim, Group& group) {
   return arriving;
 }
 
-Arriving start_reduce_scatter(const at::Tensor& whole, int64_t dim, Group& group) {
+Arriving start_reduce_scatter(const at::Tensor& whole, int64_t dim, Group& group, SumOrder order) {
   Arriving arriving;
   arriving.result_ = whole.detach();
   if (group.size() == 1) return arriving;
   arriving.sent_ = pieces_of(whole, dim, group);
+  if (order == SumOrder::kTree) {
+    arriving.summed_ = true;
+    arriving.result_ = at::empty_like(arriving.sent_);
+    arriving.work_ = group.all_to_all_async(arriving.result_, arriving.sent_);
+    return arriving;
+  }
   arriving.result_ = at::empty(arriving.sent_.sizes().slice(1), whole.options());
   arriving.work_ = group.reduce_scatter_async(arriving.result_, arriving.sent_);
   return arriving;
@@ -69,8 +77,8 @@ at::Tensor gathered(const at::Tensor& part, int64_t dim, Group& group) {
   return start_gather(part, dim, group).take();
 }
 
-at::Tensor reduce_scattered(const at::Tensor& whole, int64_t dim, Group& group) {
-  return start_reduce_scatter(whole, dim, group).take();
+at::Tensor reduce_scattered(const at::Tensor& whole, int64_t dim, Group& group, SumOrder order) {
+  return start_reduce_scatter(whole, dim, group, order).take();
 }
 
 at::Tensor exchanged(const at::Tensor& x, int64_t split_dim, int64_t concat_dim, Group& group) {

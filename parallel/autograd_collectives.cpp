@@ -18,15 +18,19 @@ struct GroupHolder : torch::CustomClassHolder {
 
 class Gather : public torch::autograd::Function<Gather> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& part, int64_t dim, Group* group) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& part, int64_t dim, Group* group,
+                            bool tree) {
     keep_group(context, *group);
     context->saved_data["dim"] = dim;
+    context->saved_data["tree"] = tree;
     return gathered(part, dim, *group);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     int64_t dim = context->saved_data["dim"].toInt();
-    return {reduce_scattered(grads[0], dim, kept_group(context)), at::Tensor(), at::Tensor()};
+    SumOrder order = context->saved_data["tree"].toBool() ? SumOrder::kTree : SumOrder::kAny;
+    at::Tensor none;
+    return {reduce_scattered(grads[0], dim, kept_group(context), order), none, none, none};
   }
 };
 
@@ -87,9 +91,9 @@ Group& kept_group(AutogradContext* context) {
   return *c10::static_intrusive_pointer_cast<GroupHolder>(context->saved_data["group"].toCapsule())->group;
 }
 
-at::Tensor gather(const at::Tensor& part, int64_t dim, Group& group) {
+at::Tensor gather(const at::Tensor& part, int64_t dim, Group& group, SumOrder order) {
   if (group.size() == 1) return part;
-  return Gather::apply(part, dim, &group);
+  return Gather::apply(part, dim, &group, order == SumOrder::kTree);
 }
 
 at::Tensor gather_alike(const at::Tensor& part, int64_t dim, Group& group) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "parallel/along_dim.h"
 #include "parallel/group.h"
 
 // Collectives that autograd goes through. Gradients are those of the sum over the ranks of each rank's loss:
@@ -18,7 +19,7 @@
 namespace sextant::parallel {
 
 // Parts side by side, [.., d, ..] to [.., n d, ..]; backward sums over ranks and keeps this rank's part.
-at::Tensor gather(const at::Tensor& part, int64_t dim, Group& group);
+at::Tensor gather(const at::Tensor& part, int64_t dim, Group& group, SumOrder order = SumOrder::kAny);
 
 // Parts side by side, for what every rank then does alike: each has the whole loss, not a part of it.
 // Backward keeps this rank's part and asks nobody.

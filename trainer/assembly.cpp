@@ -9,7 +9,11 @@ namespace {
 // This rank's part of the model by its place in the mesh.
 ModelPart part_of(const Run& config, const parallel::Mesh& mesh) {
   auto shared = [](parallel::Group& group) { return group.size() > 1 ? &group : nullptr; };
-  return {shared(mesh.tensor()), shared(mesh.context()), shared(mesh.expert()),
+  int64_t blocks = config.numerics().tensor_blocks();
+  return {shared(mesh.tensor()),
+          shared(mesh.context()),
+          shared(mesh.expert()),
+          blocks > 1 ? blocks / mesh.tensor().size() : 0,
           stages_of_rank(config.model(), config.parallel(), mesh.at().pipeline),
           config.parallel().context_kind()};
 }

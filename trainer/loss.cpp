@@ -2,16 +2,18 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "parallel/autograd_collectives.h"
 #include "trainer/kernels/linear_cross_entropy.h"
 
 namespace sextant::trainer {
 namespace {
 
-// Tokens in the order in which the ranks' shards of time come together. x [B, T] to [N]
-at::Tensor in_shard_order(const at::Tensor& x, const parallel::Group* tensor) {
-  if (tensor == nullptr) return x.reshape({-1});
-  return x.unflatten(1, {tensor->size(), x.size(1) / tensor->size()}).transpose(0, 1).reshape({-1});
+// Tokens in the order in which so many shards of time come together, one after the other. x [B, T, ...] to
+// [N, ...]
+at::Tensor in_shard_order(const at::Tensor& x, int64_t shards) {
+  return x.unflatten(1, {shards, x.size(1) / shards}).transpose(0, 1).flatten(0, 2);
 }
 
 }  // namespace
@@ -25,11 +27,14 @@ LossSum loss_of(const Transformer& model, const Rows& rows, const LossFunction& 
 LossFunction next_token_loss(int64_t chunk) {
   return [chunk](const Transformer& model, const at::Tensor& hidden, const Rows& rows) {
     parallel::Group* tensor = model.part().tensor;
-    at::Tensor flat = hidden.reshape({-1, hidden.size(-1)});  // [N, C], a shard of it [N/tp, C]
-    if (tensor != nullptr) flat = parallel::gather(flat, 0, *tensor);
-    at::Tensor sum =
-        linear_cross_entropy(flat, model.output_weight(), in_shard_order(rows.targets, tensor),
-                             in_shard_order(rows.loss_mask, tensor), chunk, model.output().sink, tensor);
+    int64_t blocks = std::max<int64_t>(1, model.part().blocks);
+    int64_t shards = blocks * (tensor == nullptr ? 1 : tensor->size());
+    at::Tensor flat = in_shard_order(hidden, blocks);  // [N, C], a shard of it [N/tp, C]
+    auto order = model.part().blocks > 0 ? parallel::SumOrder::kTree : parallel::SumOrder::kAny;
+    if (tensor != nullptr) flat = parallel::gather(flat, 0, *tensor, order);
+    at::Tensor sum = linear_cross_entropy(flat, model.output_weight(), in_shard_order(rows.targets, shards),
+                                          in_shard_order(rows.loss_mask, shards), chunk, model.output().sink,
+                                          tensor, blocks);
     return LossSum{sum, rows.loss_mask.sum(at::kDouble)};
   };
 }

@@ -130,6 +130,17 @@ FAULTS = [
           "first_(group == nullptr ? 0 : group->rank().value() * weight.size(0)),",
           "first_(group == nullptr ? 0 : (fault(\"swapped_vocabulary\") ? group->size() - 1 - group->rank().value()\n"
           "                                                           : group->rank().value()) * weight.size(0)),"),
+    Fault("blocks_in_any_order", "blocks of different ranks are not summed in one tree",
+          "parallel/along_dim.cpp",
+          "  if (order == SumOrder::kTree) {",
+          '  if (order == SumOrder::kTree && !fault("blocks_in_any_order")) {',
+          ("parity_test", "*TensorBlocks*")),
+    Fault("norm_of_all_blocks", "a norm's gradients of several blocks are rounded as one",
+          "trainer/kernels/fixed_blocks.cpp",
+          "    for (int64_t i = 0; i < blocks; ++i) {\n      NormStatistics statistics",
+          '    if (fault("norm_of_all_blocks")) blocks = 1;\n'
+          "    for (int64_t i = 0; i < blocks; ++i) {\n      NormStatistics statistics",
+          ("parity_test", "*TensorBlocks*")),
     Fault("local_initial_weights", "initial weights are drawn by a rank's own index, not the whole's",
           "trainer/model/initialise.cpp",
           "result += (index % slice.shape[d] + slice.offset[d]) * stride;",

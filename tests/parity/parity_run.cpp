@@ -17,9 +17,9 @@ constexpr int64_t kVocabulary = 64;
 std::string model_yaml(const std::string& model) {
   std::string shared = "layers: 4, width: 32, heads: 8, context: 32, vocabulary: 64";
   if (model == "gpt2") return "{kind: gpt2, " + shared + "}";
-  if (model == "qwen") {
-    return "{kind: llama, " + shared +
-           ", kv_heads: 2, ffn_width: 64, query_key_value_bias: true, qk_norm: true, tied_embeddings: true, "
+  if (model == "qwen" || model == "qwen4") {
+    return "{kind: llama, " + shared + ", kv_heads: " + (model == "qwen" ? "2" : "4") +
+           ", ffn_width: 64, query_key_value_bias: true, qk_norm: true, tied_embeddings: true, "
            "sliding_window: 12}";
   }
   if (model == "moe") {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "parallel/fixed_point.h"
@@ -160,8 +161,8 @@ std::vector<Complaint> reduction_complaints(const Run& run) {
   auto tokens = static_cast<double>(settings.micro_batch()) * run.model().context();
   // A gradient comes once for each use of the weight, at most for each chunk of the loss and once more.
   double chunks = tokens / static_cast<double>(run.numerics().loss_chunk()) + 2;
-  double numbers =
-      static_cast<double>(microbatches) * chunks * run.parallel().context() * run.parallel().tensor();
+  int64_t shards = std::max(run.parallel().tensor(), run.numerics().tensor_blocks());
+  double numbers = static_cast<double>(microbatches) * chunks * run.parallel().context() * shards;
   if (numbers <= kMost) return {};
   return {{"numerics.reduction",
            fmt::format("reproducible sums have room for {:.0f} gradients a step, but run.global_batch({})/"
@@ -197,6 +198,7 @@ std::vector<Complaint> complaints(const Run& run, int64_t world_size, RowsFrom r
   append(all, mesh_complaints(run.parallel(), world_size));
   append(all, context_complaints(run));
   append(all, tensor_complaints(run.model(), run.parallel()));
+  append(all, block_complaints(run.model(), run.numerics(), run.parallel()));
   append(all, batch_complaints(run.run(), run.parallel(), world_size));
   append(all, reduction_complaints(run));
   append(all, stage_complaints(run.model(), run.parallel()));

@@ -9,6 +9,7 @@
 #include "parallel/along_dim.h"
 #include "parallel/base/error.h"
 #include "trainer/kernels/activation.h"
+#include "trainer/kernels/carried.h"
 #include "trainer/kernels/inference_linear.h"
 #include "trainer/kernels/norm.h"
 
@@ -25,26 +26,6 @@ using torch::autograd::variable_list;
 at::Tensor flat(const at::Tensor& x) {
   return x.reshape({-1, x.size(-1)});
 }  // [N, last]
-
-// Where the layers' gradients go and who shares the layers, carried from forward to backward.
-struct Carried : torch::CustomClassHolder {
-  std::vector<GradientSink*> weight_sinks, bias_sinks;
-  Group* group = nullptr;  // null: not shared
-};
-
-void carry(AutogradContext* context, const std::vector<Linear>& layers, Group* group) {
-  auto carried = c10::make_intrusive<Carried>();
-  for (const Linear& layer : layers) {
-    carried->weight_sinks.push_back(layer.weight_sink);
-    carried->bias_sinks.push_back(layer.bias_sink);
-  }
-  carried->group = group;
-  context->saved_data["carried"] = c10::IValue::make_capsule(carried);
-}
-
-c10::intrusive_ptr<Carried> carried_by(AutogradContext* context) {
-  return c10::static_intrusive_pointer_cast<Carried>(context->saved_data["carried"].toCapsule());
-}
 
 // Undefined where the sink has taken it. Sinks get what they need by value: they may write later.
 at::Tensor weight_gradient(GradientSink* sink, const at::Tensor& grad, const at::Tensor& x) {
@@ -82,11 +63,11 @@ void layer_gradients(const Carried& carried, const variable_list& grads, const a
 // the weights' are computed.
 at::Tensor column_gradients(const Carried& carried, const variable_list& grads, const variable_list& weights,
                             const at::Tensor& input, bool biased, at::Tensor* results) {
-  Arriving whole = parallel::start_gather(input, 1, *carried.group);
+  Arriving whole = parallel::start_gather(input, 1, *carried.share.group);
   auto shape = input.sizes().vec();
-  shape[1] *= carried.group->size();
+  shape[1] *= carried.share.group->size();
   at::Tensor dwhole = linear_input_gradient(grads, weights).view(shape);  // [B, T, in]
-  Arriving dinput = parallel::start_reduce_scatter(dwhole, 1, *carried.group);
+  Arriving dinput = parallel::start_reduce_scatter(dwhole, 1, *carried.share.group);
   layer_gradients(carried, grads, flat(whole.take()), biased, results);
   return dinput.take();
 }
@@ -105,13 +86,13 @@ class RowGradient {
  public:
   RowGradient(const at::Tensor& grad, const Carried& carried, bool biased)
       : carried_(carried), biased_(biased), own_(grad.contiguous()) {
-    if (carried.group != nullptr) arriving_ = parallel::start_gather(own_, 1, *carried.group);
+    if (carried.share.group != nullptr) arriving_ = parallel::start_gather(own_, 1, *carried.share.group);
   }
 
   // Gradients of weight and bias, and of the input [N, in]. To be called once.
   at::Tensor finish(const at::Tensor& input, const at::Tensor& weight, at::Tensor* results) {
     if (biased_) results[1] = bias_gradient(carried_.bias_sinks[0], flat(own_));
-    at::Tensor whole = flat(carried_.group != nullptr ? arriving_.take() : own_);
+    at::Tensor whole = flat(carried_.share.group != nullptr ? arriving_.take() : own_);
     results[0] = weight_gradient(carried_.weight_sinks[0], whole, flat(input));
     return linear_input_gradient({whole}, {weight});
   }
@@ -147,7 +128,7 @@ class NormLinear : public torch::autograd::Function<NormLinear> {
     context->save_for_backward(std::move(saved));
     context->saved_data["epsilon"] = epsilon;
     context->saved_data["biased"] = !biases.empty();
-    carry(context, layers, group);
+    carry(context, layers, {group});
     return outputs;
   }
 
@@ -165,7 +146,7 @@ class NormLinear : public torch::autograd::Function<NormLinear> {
     variable_list rows, weights(saved.begin() + 6, saved.end());
     for (const at::Tensor& grad : grads) rows.push_back(flat(grad));  // [N, out_i]
     at::Tensor dnormed;                                               // as x
-    if (carried->group != nullptr) {
+    if (carried->share.group != nullptr) {
       dnormed = column_gradients(*carried, rows, weights, normed, biased, &results[kWeights]);
     } else {
       layer_gradients(*carried, rows, flat(normed), biased, &results[kWeights]);
@@ -189,7 +170,7 @@ class ActivationLinear : public torch::autograd::Function<ActivationLinear> {
     at::Tensor activated = activation_forward(maybe_gate, up);
     context->save_for_backward({maybe_gate, up, weight, recompute ? at::Tensor() : activated});
     context->saved_data["biased"] = bias.has_value();
-    carry(context, {layer}, group);
+    carry(context, {layer}, {group});
     return row_forward(activated, weight, bias.value_or(at::Tensor()), group);
   }
 
@@ -215,7 +196,7 @@ class PlainLinear : public torch::autograd::Function<PlainLinear> {
                             const std::optional<at::Tensor>& bias, const Linear& layer, Group* group) {
     context->save_for_backward({x, weight});
     context->saved_data["biased"] = bias.has_value();
-    carry(context, {layer}, group);
+    carry(context, {layer}, {group});
     return row_forward(x, weight, bias.value_or(at::Tensor()), group);
   }
 
@@ -246,7 +227,12 @@ at::Tensor row_layer(const at::Tensor& x, const Linear& layer, TensorShare share
 
 std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight,
                                     const at::Tensor& norm_bias, double epsilon,
-                                    const std::vector<Linear>& layers, Produced produced, TensorShare share) {
+                                    const std::vector<Linear>& layers, Produced produced, TensorShare share,
+                                    NormSinks sinks) {
+  if (share.blocks > 0) {
+    at::Tensor normed = norm_in_blocks(x, norm_weight, norm_bias, epsilon, 1, share.blocks, sinks);
+    return column_in_blocks(normed, layers, share);
+  }
   if (!at::GradMode::is_enabled()) {
     at::Tensor normed = std::get<0>(norm_forward(x, norm_weight, norm_bias, epsilon));
     at::Tensor input = share.in_shards() ? parallel::gathered(normed, 1, *share.group) : normed;
@@ -265,12 +251,14 @@ std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_
 
 at::Tensor activation_linear(const at::Tensor& gate, const at::Tensor& up, const Linear& layer,
                              Produced produced, TensorShare share) {
+  if (share.blocks > 0) return row_in_blocks(activation(gate, up), layer, share);
   if (!at::GradMode::is_enabled()) return linear(activation_forward(gate, up), layer, share);
   return ActivationLinear::apply(maybe(gate), up, layer.weight, maybe(layer.bias),
                                  produced == Produced::kRecompute, layer, share.group);
 }
 
 at::Tensor linear(const at::Tensor& x, const Linear& layer, TensorShare share) {
+  if (share.blocks > 0) return row_in_blocks(x, layer, share);
   if (!at::GradMode::is_enabled()) return row_layer(x, layer, share);
   return PlainLinear::apply(x, layer.weight, maybe(layer.bias), layer, share.group);
 }

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "trainer/kernels/fixed_blocks.h"
 #include "trainer/kernels/linear.h"
 #include "trainer/kernels/tensor_share.h"
 
@@ -18,13 +19,15 @@ enum class Produced { kKeep, kRecompute };
 // and scatter along T, keep shards alone for backward and gather once more there, while the input's gradient
 // is computed; gradients of what is whole on every rank are those of its own shard or slice.
 
+// With share.blocks all is kept, whatever `produced` says (see trainer/kernels/fixed_blocks).
+
 // One output [..., out_i] for each layer, all reading norm(x), with biases in all of
 // them or in none. x [..., C]. Shared, these are column layers: x [B, T/n, C] in shards, outputs [B, T,
 // out_i].
 std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight,
                                     const at::Tensor& norm_bias, double epsilon,
                                     const std::vector<Linear>& layers, Produced produced,
-                                    TensorShare share = {});
+                                    TensorShare share = {}, NormSinks sinks = {});
 
 // A layer by itself, [..., in] to [..., out]; without gradient by inference_linear. Shared, this is
 // a row layer: x [B, T, in/n] to [B, T/n, out] in shards, the bias added once.

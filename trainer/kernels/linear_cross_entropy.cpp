@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "parallel/base/error.h"
+#include "parallel/tree_sum.h"
 #include "trainer/kernels/linear.h"
 #include "trainer/kernels/simd_memory.h"
 #include "trainer/kernels/softmax.h"
@@ -59,14 +60,19 @@ class WeightGradient {
     if (sink == nullptr) own_ = at::empty(weight.sizes(), weight.options().dtype(wide_type(weight)));
   }
 
-  void add(const at::Tensor& dlogits, const at::Tensor& hidden, Chunk chunk) {
+  // dlogits: of each block of the vocabulary.
+  void add(const std::vector<at::Tensor>& dlogits, const at::Tensor& hidden, Chunk chunk) {
     auto write = [&](const at::Tensor& into, Onto onto) {
-      linear_weight_gradient(dlogits, hidden, into, onto);
+      int64_t first = 0;
+      for (const at::Tensor& block : dlogits) {
+        linear_weight_gradient(block, hidden, into.narrow(0, first, block.size(1)), onto);
+        first += block.size(1);
+      }
     };
     if (sink_ != nullptr) {
       chunk == Chunk::kLast ? sink_->take(write) : sink_->take_part(write);
     } else {
-      linear_weight_gradient(dlogits, hidden, own_, begun_ ? Onto::kAdd : Onto::kWrite);
+      write(own_, begun_ ? Onto::kAdd : Onto::kWrite);
     }
     begun_ = true;
   }
@@ -84,8 +90,10 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
                             const at::Tensor& targets, const at::Tensor& token_weights, int64_t chunk,
-                            bool with_gradient, GradientSink* sink, Group* shared_by) {
-    VocabularyPart vocabulary(weight, shared_by);
+                            bool with_gradient, GradientSink* sink, Group* shared_by, int64_t blocks) {
+    VocabularyPart vocabulary(weight, shared_by, blocks);
+    std::vector<at::Tensor> weights = weight.chunk(blocks, 0), memory;
+    for (const at::Tensor& block : weights) memory.push_back(logits_memory(hidden, block, chunk));
     auto wide = hidden.options().dtype(wide_type(hidden));
     at::Tensor sum = at::zeros({}, wide), dhidden;
     std::optional<WeightGradient> dweight;
@@ -93,20 +101,28 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
       dhidden = at::empty_like(hidden);
       dweight.emplace(weight, sink);
     }
-    at::Tensor memory = logits_memory(hidden, weight, chunk);
     for (int64_t first = 0; first < hidden.size(0); first += chunk) {
       int64_t count = std::min(chunk, hidden.size(0) - first);
-      at::Tensor part = hidden.narrow(0, first, count);                         // [n, C]
-      at::Tensor target = vocabulary.rows_of(targets.narrow(0, first, count));  // [n]
+      at::Tensor part = hidden.narrow(0, first, count);  // [n, C]
       at::Tensor scale = token_weights.narrow(0, first, count).to(wide);
-      at::Tensor logits = memory.narrow(0, 0, count);  // [n, V]
-      linear_forward_into(logits, part, weight);
-      auto softmax = vocabulary.whole_softmax(row_log_sums(logits), logits, target);
+      std::vector<VocabularyPart::Part> parts;
+      for (size_t b = 0; b < weights.size(); ++b) {
+        at::Tensor logits = memory[b].narrow(0, 0, count);  // [n, V/b]
+        linear_forward_into(logits, part, weights[b]);
+        at::Tensor target = vocabulary.rows_of(targets.narrow(0, first, count), static_cast<int64_t>(b));
+        parts.push_back({row_log_sums(logits), logits, target});
+      }
+      auto softmax = vocabulary.whole_softmax(parts);
       sum.sub_(((softmax.at_target - softmax.log_sums) * scale).sum());
       if (!with_gradient) continue;
-      make_gradient(logits, softmax.log_sums, target, scale);
-      dhidden.narrow(0, first, count).copy_(linear_input_gradient({logits}, {weight}));
-      dweight->add(logits, part, first + count == hidden.size(0) ? Chunk::kLast : Chunk::kOther);
+      std::vector<at::Tensor> dlogits, dparts;
+      for (size_t b = 0; b < weights.size(); ++b) {
+        make_gradient(parts[b].logits, softmax.log_sums, parts[b].rows, scale);
+        dparts.push_back(linear_input_gradient({parts[b].logits}, {weights[b]}));
+        dlogits.push_back(parts[b].logits);
+      }
+      dhidden.narrow(0, first, count).copy_(parallel::tree_sum(std::move(dparts)));
+      dweight->add(dlogits, part, first + count == hidden.size(0) ? Chunk::kLast : Chunk::kOther);
     }
     if (with_gradient) {
       at::Tensor own = dweight->own();
@@ -120,10 +136,10 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
     at::Tensor none;
     if (!saved[1].defined()) {
       expect(grads[0].item<double>() == 1.0, "a loss whose weight's gradient is summed is not scaled after");
-      return {saved[0], none, none, none, none, none, none, none};
+      return {saved[0], none, none, none, none, none, none, none, none};
     }
     auto scaled = [&](const at::Tensor& x) { return x * grads[0].to(x.scalar_type()); };
-    return {scaled(saved[0]), scaled(saved[1]), none, none, none, none, none, none};
+    return {scaled(saved[0]), scaled(saved[1]), none, none, none, none, none, none, none};
   }
 };
 
@@ -131,10 +147,10 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
 
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                                 const at::Tensor& token_weights, int64_t chunk, GradientSink* weight_sink,
-                                Group* shared_by) {
+                                Group* shared_by, int64_t blocks) {
   bool with_gradient = at::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
   return LinearCrossEntropy::apply(hidden, weight, targets, token_weights, chunk, with_gradient, weight_sink,
-                                   shared_by);
+                                   shared_by, blocks);
 }
 
 at::Tensor target_log_probabilities(const at::Tensor& hidden, const at::Tensor& weight,
@@ -148,7 +164,7 @@ at::Tensor target_log_probabilities(const at::Tensor& hidden, const at::Tensor& 
     at::Tensor logits = memory.narrow(0, 0, count);
     linear_forward_into(logits, hidden.narrow(0, first, count), weight);
     at::Tensor target = vocabulary.rows_of(targets.narrow(0, first, count));
-    auto softmax = vocabulary.whole_softmax(row_log_sums(logits), logits, target);
+    auto softmax = vocabulary.whole_softmax({{row_log_sums(logits), logits, target}});
     result.narrow(0, first, count).copy_(softmax.at_target.sub_(softmax.log_sums));
   }
   return result;

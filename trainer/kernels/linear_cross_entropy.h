@@ -20,10 +20,14 @@ namespace sextant::trainer {
 // targets; two numbers a token go over the network for the softmax (Shoeybi et al. 2019, section 3). The sum
 // is the same on every rank; hidden's gradient is this part of the vocabulary's alone: the ranks' gradients
 // add up. All must call together.
+//
+// `blocks`: this rank's part of the vocabulary is looked at in so many blocks, whose sums go by
+// parallel/tree_sum; with ranks that each have as many, the bits depend on the blocks of all alone (see
+// kernels/fixed_blocks).
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                                 const at::Tensor& token_weights, int64_t chunk,
                                 parallel::GradientSink* weight_sink = nullptr,
-                                parallel::Group* shared_by = nullptr);
+                                parallel::Group* shared_by = nullptr, int64_t blocks = 1);
 
 // log softmax(hidden weight^T)[targets], [N], without gradient; the same chunks, and shared in the same way.
 at::Tensor target_log_probabilities(const at::Tensor& hidden, const at::Tensor& weight,

@@ -16,6 +16,8 @@ enum class Stream {
 struct TensorShare {
   parallel::Group* group = nullptr;  // null: the layer is here alone
   Stream stream = Stream::kShards;
+  // Of shards: blocks that this rank computes one by one (trainer/kernels/fixed_blocks); 0: all at once.
+  int64_t blocks = 0;
 
   bool in_shards() const { return group != nullptr && stream == Stream::kShards; }
 };

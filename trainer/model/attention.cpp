@@ -34,6 +34,19 @@ at::Tensor mix(const at::Tensor& query, const at::Tensor& key, const at::Tensor&
   return mixed.transpose(1, 2);
 }
 
+// The same with the heads of one block after the other: what a kernel makes of a head may depend on how many
+// there are.
+at::Tensor mix_in_blocks(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                         const AttentionInputs& inputs) {
+  int64_t blocks = inputs.share.blocks;
+  if (blocks < 2 || inputs.cache != nullptr) return mix(query, key, value, inputs);
+  auto queries = query.chunk(blocks, 2), keys = key.chunk(blocks, 2), values = value.chunk(blocks, 2);
+  std::vector<at::Tensor> mixed;
+  for (size_t i = 0; i < queries.size(); ++i)
+    mixed.push_back(mix(queries[i].contiguous(), keys[i].contiguous(), values[i].contiguous(), inputs));
+  return at::cat(mixed, 2);
+}
+
 }  // namespace
 
 Attention::Attention(const ModelSettings& settings, const std::string& name, ParameterList& parameters,
@@ -66,18 +79,26 @@ Attention::Attention(const ModelSettings& settings, const std::string& name, Par
   if (gpt2 || settings.attention_output_bias()) output_bias_ = &build.bias(name + ".output.bias", width);
 }
 
+// Over each head's channels.
+at::Tensor Attention::head_norm(const at::Tensor& x, const Parameter& weight, TensorShare share) const {
+  if (share.blocks > 0)
+    return norm_in_blocks(x, weight.value, at::Tensor(), epsilon_, 2, share.blocks,
+                          norm_sinks(weight, nullptr));
+  return norm(x, weight.value, at::Tensor(), epsilon_);
+}
+
 at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs, Produced produced) const {
   auto projected = norm_linear(
       x, norm_weight_->value, value_of(norm_bias_), epsilon_,
       {linear_of(*query_, query_bias_), linear_of(*key_, key_bias_), linear_of(*value_, value_bias_)},
-      produced, inputs.share);
+      produced, inputs.share, norm_sinks(*norm_weight_, norm_bias_));
   int64_t batch = projected[0].size(0), time = projected[0].size(1);
   at::Tensor query = projected[0].view({batch, time, heads_, head_width_});     // [B, T, H, D]
   at::Tensor key = projected[1].view({batch, time, kv_heads_, head_width_});    // [B, T, KV, D]
   at::Tensor value = projected[2].view({batch, time, kv_heads_, head_width_});  // [B, T, KV, D]
   if (query_norm_ != nullptr) {
-    query = norm(query, query_norm_->value, at::Tensor(), epsilon_);
-    key = norm(key, key_norm_->value, at::Tensor(), epsilon_);
+    query = head_norm(query, *query_norm_, inputs.share);
+    key = head_norm(key, *key_norm_, inputs.share);
   }
   if (inputs.rotary_rows.defined()) {
     query = rotary(query, inputs.rotary_rows);
@@ -85,7 +106,7 @@ at::Tensor Attention::forward(const at::Tensor& x, const AttentionInputs& inputs
   }
   if (query_multiplier_ != 1.0) query = query * query_multiplier_;
   at::Tensor mixed =
-      mix(query, key, value, inputs).reshape({batch, time, heads_ * head_width_});  // [B, T, H D]
+      mix_in_blocks(query, key, value, inputs).reshape({batch, time, heads_ * head_width_});  // [B, T, H D]
   return linear(mixed, linear_of(*output_, output_bias_), inputs.share);
 }
 

@@ -45,6 +45,8 @@ class Attention {
   at::Tensor forward(const at::Tensor& x, const AttentionInputs& inputs, Produced produced) const;
 
  private:
+  at::Tensor head_norm(const at::Tensor& x, const Parameter& weight, TensorShare share) const;
+
   int64_t heads_, kv_heads_, head_width_;  // heads: of this rank
   double epsilon_;
   double query_multiplier_;  // of muP

@@ -28,12 +28,14 @@ at::Tensor FeedForward::forward(const at::Tensor& x, Produced produced, TensorSh
   layers.push_back(linear_of(*up_, up_bias_));
   // Tokens do not meet here, so their order is free: as one row, shards come together and part without a
   // copy.
-  at::Tensor rows = share.in_shards() ? x.reshape({1, -1, x.size(-1)}) : x;
-  auto projected =
-      norm_linear(rows, norm_weight_->value, value_of(norm_bias_), epsilon_, layers, produced, share);
+  at::Tensor rows = share.blocks > 0    ? as_row_of_blocks(x, share.blocks)
+                    : share.in_shards() ? x.reshape({1, -1, x.size(-1)})
+                                        : x;
+  auto projected = norm_linear(rows, norm_weight_->value, value_of(norm_bias_), epsilon_, layers, produced,
+                               share, norm_sinks(*norm_weight_, norm_bias_));
   at::Tensor gate = gate_ != nullptr ? projected[0] : at::Tensor();  // [B, T, F]
-  return activation_linear(gate, projected.back(), linear_of(*down_, down_bias_), produced, share)
-      .view(x.sizes());
+  at::Tensor y = activation_linear(gate, projected.back(), linear_of(*down_, down_bias_), produced, share);
+  return share.blocks > 0 ? from_row_of_blocks(y, x.sizes(), share.blocks) : y.view(x.sizes());
 }
 
 }  // namespace sextant::trainer

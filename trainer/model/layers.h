@@ -5,6 +5,7 @@
 #include <string>
 
 #include "parallel/group.h"
+#include "trainer/kernels/fixed_blocks.h"
 #include "trainer/kernels/linear.h"
 #include "trainer/model/model.pb.h"
 #include "trainer/model/parameter.h"
@@ -39,6 +40,10 @@ inline at::Tensor value_of(const Parameter* parameter) {
 // A linear layer as the kernels want it; bias null where the model has none.
 inline Linear linear_of(const Parameter& weight, const Parameter* bias) {
   return {weight.value, value_of(bias), weight.sink, bias == nullptr ? nullptr : bias->sink};
+}
+
+inline NormSinks norm_sinks(const Parameter& weight, const Parameter* bias) {
+  return {weight.sink, bias == nullptr ? nullptr : bias->sink};
 }
 
 }  // namespace sextant::trainer

@@ -20,6 +20,9 @@ struct ModelPart {
   parallel::Group* tensor = nullptr;   // shares each matrix multiply
   parallel::Group* context = nullptr;  // shares each sequence
   parallel::Group* expert = nullptr;   // shares the experts of a mixture
+  // Blocks of the tensor axis that are computed one by one on this rank (trainer/kernels/fixed_blocks); 0:
+  // its part is computed at once.
+  int64_t blocks = 0;
   // The stages of the pipeline here, in forward's order; none: the whole model as one stage. The stage that
   // begins at block 0 embeds tokens, the one that ends at the last block has the final norm and the output.
   std::vector<LayerRange> stages;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <bit>
+
 namespace sextant::trainer {
 namespace {
 
@@ -47,6 +49,41 @@ std::vector<Complaint> tensor_complaints(const ModelSettings& model, const paral
   if (mesh.context() > 1)
     by = fmt::format("parallel.context({})*tensor({})={}", mesh.context(), ranks, shards);
   divisible("model.context", model.context(), shards, by);
+  return found;
+}
+
+std::vector<Complaint> block_complaints(const ModelSettings& model, const NumericsSettings& numerics,
+                                        const parallel::MeshSettings& mesh) {
+  constexpr const char* kKey = "numerics.tensor_blocks";
+  int64_t blocks = numerics.tensor_blocks();
+  if (blocks == 1) return {};
+  std::vector<Complaint> found;
+  auto complain = [&](const std::string& text) { found.push_back({kKey, text}); };
+  if (numerics.reduction() != NumericsSettings::reproducible)
+    complain(
+        "blocks are for sums that do not depend on the ranks; set numerics.reduction=reproducible, or leave "
+        "numerics.tensor_blocks out");
+  if (!std::has_single_bit(static_cast<uint64_t>(blocks)))
+    complain(fmt::format("{} is no power of two: blocks are summed by pairs; set it to {}", blocks,
+                         std::bit_ceil(static_cast<uint64_t>(blocks))));
+  if (blocks % mesh.tensor() != 0)
+    complain(fmt::format(
+        "{} blocks can not be spread evenly over parallel.tensor={}; set it to a multiple of that", blocks,
+        mesh.tensor()));
+  if (model.experts().count() > 0)
+    complain("a layer of experts has no blocks; leave numerics.tensor_blocks out, or model.experts.count");
+  if (model.head() == ModelSettings::scalar)
+    complain("a scalar head has no blocks; leave numerics.tensor_blocks out");
+  auto divides = [&](const char* name, int64_t value, int64_t parts) {
+    if (value % parts != 0) complain(fmt::format("{} blocks do not divide {}={} evenly", parts, name, value));
+  };
+  divides("model.heads", model.heads(), blocks);
+  if (model.has_kv_heads()) divides("model.kv_heads", model.kv_heads(), blocks);
+  if (model.has_ffn_width()) divides("model.ffn_width", model.ffn_width(), blocks);
+  if (model.has_vocabulary()) divides("model.vocabulary", model.vocabulary(), blocks);
+  if (model.context() % (blocks * mesh.context()) != 0)
+    complain(fmt::format("{} blocks do not divide model.context={} over parallel.context={} evenly", blocks,
+                         model.context(), mesh.context()));
   return found;
 }
 

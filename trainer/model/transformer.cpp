@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "parallel/along_dim.h"
@@ -61,6 +62,7 @@ Transformer::Transformer(const ModelSettings& settings, NumericsSettings::Recomp
   if (output_ != nullptr) output_->role = Role::kOutput;
   bool tied_here = final_norm_ != nullptr && output_ == nullptr && embedding_ != nullptr;
   if (tied_here) embedding_->uses = 2;
+  if (position_embedding_ != nullptr) position_embedding_->uses = std::max<int64_t>(1, part_.blocks);
   for (const auto& parameter : parameters_) scale_by_mup(settings_, *parameter);
   // On the meta device a model is its shapes alone.
   if (settings_.kind() != ModelSettings::gpt2 && !device.is_meta()) {
@@ -206,6 +208,16 @@ at::Tensor Transformer::embed_tokens(const at::Tensor& tokens, TensorShare share
   return own;
 }
 
+at::Tensor Transformer::embed_positions(const at::Tensor& positions, TensorShare share) const {
+  auto of = [&](const at::Tensor& here) {
+    return embedding(position_embedding_->value, here, position_embedding_->sink);
+  };
+  if (share.blocks < 2) return of(positions);
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& shard : positions.chunk(share.blocks, 1)) parts.push_back(of(shard));
+  return at::cat(parts, 1);
+}
+
 at::Tensor Transformer::embed(const at::Tensor& tokens, const at::Tensor& positions,
                               TensorShare share) const {
   UnitUse* use = parameters_.unit_use();
@@ -213,7 +225,7 @@ at::Tensor Transformer::embed(const at::Tensor& tokens, const at::Tensor& positi
   at::Tensor x = embed_tokens(tokens, share);  // [B, T, C], a shard of it [B, T/tp, C]
   if (position_embedding_ != nullptr) {
     at::Tensor here = share.in_shards() ? own_shard(positions, *share.group) : positions;
-    x = x + embedding(position_embedding_->value, here, position_embedding_->sink);
+    x = x + embed_positions(here, share);
   }
   if (use != nullptr) use->done(kEmbeddingUnit);  // backward does not read it
   return x;
@@ -237,23 +249,28 @@ at::Tensor Transformer::run_stage(const Stage& stage, at::Tensor x, AttentionInp
   return x;
 }
 
-at::Tensor Transformer::final_norm(const at::Tensor& x) const {
+at::Tensor Transformer::final_norm(const at::Tensor& x, TensorShare share) const {
   std::vector<int64_t> units{unit_of(settings_.layers())};
   bool tied_here = output_ == nullptr && value_head_ == nullptr;
   if (tied_here) units.push_back(kEmbeddingUnit);
   at::Tensor entered = enter_last(x, parameters_.unit_use(), units);
-  at::Tensor y = norm(entered, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
+  at::Tensor y =
+      share.blocks > 0
+          ? norm_in_blocks(entered, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon(),
+                           1, share.blocks, norm_sinks(*final_norm_, final_norm_bias_))
+          : norm(entered, final_norm_->value, value_of(final_norm_bias_), settings_.norm_epsilon());
   double multiplier = output_multiplier(settings_);
   return multiplier == 1.0 ? y : y * multiplier;
 }
 
 at::Tensor Transformer::forward_stage(size_t stage, const at::Tensor& x, const Rows& rows,
                                       Cache* cache) const {
-  TensorShare share{part_.tensor, cache == nullptr ? Stream::kShards : Stream::kWhole};
+  TensorShare share{part_.tensor, cache == nullptr ? Stream::kShards : Stream::kWhole,
+                    cache == nullptr ? part_.blocks : 0};
   AttentionInputs inputs = inputs_of(rows, cache, share);
   at::Tensor y =
       run_stage(stages_[stage], embeds(stage) ? embed(rows.tokens, rows.positions, share) : x, inputs, cache);
-  return ends(stage) ? final_norm(y) : y;
+  return ends(stage) ? final_norm(y, share) : y;
 }
 
 at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& positions,
@@ -268,7 +285,7 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const at::Tensor& posi
   at::Tensor x = embed(tokens, positions, share);
   for (const Stage& stage : stages_) x = run_stage(stage, x, inputs, cache);
   if (cache != nullptr) cache->fill = CacheFill::kSome;
-  return final_norm(x);
+  return final_norm(x, share);
 }
 
 const Parameter& Transformer::output() const {

@@ -103,11 +103,12 @@ class Transformer {
                            const Cache* cache) const;
   AttentionInputs inputs_of(const Rows& rows, const Cache* cache, TensorShare share) const;
   at::Tensor embed_tokens(const at::Tensor& tokens, TensorShare share) const;
+  at::Tensor embed_positions(const at::Tensor& positions, TensorShare share) const;
   at::Tensor embed(const at::Tensor& tokens, const at::Tensor& positions, TensorShare share) const;
   at::Tensor run_stage(const Stage& stage, at::Tensor x, AttentionInputs& inputs, Cache* cache) const;
   UnitPass pass_of(const Stage& stage, int64_t layer) const;
   at::Tensor run_block(const Block& block, const at::Tensor& x, const AttentionInputs& inputs) const;
-  at::Tensor final_norm(const at::Tensor& x) const;
+  at::Tensor final_norm(const at::Tensor& x, TensorShare share) const;
 };
 
 // Numbers in a whole model of these settings, which must be complete.

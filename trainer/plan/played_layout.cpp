@@ -70,12 +70,12 @@ Rehearsed heard(const std::string& bytes) {
 }
 
 // Who plays what in a round: pipeline ranks in turn; of a model in one piece, every rank its own part.
-struct Part {
+struct PlayedPart {
   int64_t stage;
   Rank rank;
 };
 
-Part part_of(const parallel::Layout& layout, int64_t player, int64_t players, int64_t round) {
+PlayedPart part_of(const parallel::Layout& layout, int64_t player, int64_t players, int64_t round) {
   if (layout.pipeline == 1) return {0, Rank(player % layout.ranks())};
   parallel::Coordinate at;
   at.pipeline = (round * players + player) % layout.pipeline;
@@ -122,7 +122,7 @@ PlayedLayout play_layout(const Run& config, int64_t ranks, at::Device device, Gr
   PlayedLayout result;
   for (int64_t round = 0; round < rounds && result.fault.empty(); ++round) {
     Rehearsed mine;
-    Part part = part_of(layout, world.rank().value(), players, round);
+    PlayedPart part = part_of(layout, world.rank().value(), players, round);
     std::string fault = play(config, ranks, part.rank, device, world, mine);
     for (const std::string& theirs : parallel::gather_bytes(world, fault))
       if (result.fault.empty()) result.fault = theirs;

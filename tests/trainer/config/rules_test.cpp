@@ -190,6 +190,20 @@ TEST(Rules, ExpertsAndTheRanksThatShareThem) {
   EXPECT_TRUE(holds(refused("model: {feed_forward_bias: true, experts: {count: 2}}"), "experts have none"));
 }
 
+TEST(Rules, BlocksAreSpreadOverTensorRanks) {
+  const std::string model = "model: {heads: 8, kv_heads: 4, ffn_width: 64, context: 32}\n";
+  auto with = [&](const std::string& numerics, const std::string& more = "") {
+    return refused(kBatch + model + "numerics: {" + numerics + "}\n" + more);
+  };
+  const std::string sums = "reduction: reproducible, tensor_blocks: ";
+  EXPECT_TRUE(holds(with("tensor_blocks: 4"), "set numerics.reduction=reproducible, or leave numerics.tensor_blocks"));
+  EXPECT_TRUE(holds(with(sums + "3"), "3 is no power of two: blocks are summed by pairs; set it to 4"));
+  EXPECT_TRUE(holds(with(sums + "2", "parallel: {data: 1, tensor: 4}"),
+                    "2 blocks can not be spread evenly over parallel.tensor=4"));
+  EXPECT_TRUE(holds(with(sums + "8"), "8 blocks do not divide model.kv_heads=4 evenly"));
+  EXPECT_TRUE(holds(with(sums + "64"), "64 blocks do not divide model.context=32 over parallel.context=1 evenly"));
+}
+
 TEST(Rules, ShardGroupsCutTheDataAxis) {
   EXPECT_TRUE(holds(refused(kBatch + "parallel: {data: 4, shard: 2}"),
                     "nothing is shared out; set parallel.zero_stage=1, 2 or 3, or leave parallel.shard out"));
