@@ -1,7 +1,10 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -117,9 +120,7 @@ class Planning {
       double peak = trainer::measured_peak_flops(precision.compute, device_);
       speed_ = {parallel::reduce_numbers(world_, {peak}, parallel::Reduce::kMin)[0], kShareOfPeak};
     }
-    trainer::Network here = inside_a_machine(precision);
-    trainer::Network between = options_.bandwidth > 0 ? by_figures(options_.bandwidth) : here;
-    networks_.emplace(trainer::Networks{here, between, on_machine_});
+    networks_.emplace(networks(precision));
     if (estimates() || !device_.is_cpu()) return;
     // Places: how many ranks of a machine its cores run at one time; those that play here share them already.
     double places = static_cast<double>(std::max({local_, cores_allowed() / threads_, int64_t{1}}));
@@ -128,14 +129,46 @@ class Planning {
 
   trainer::Network by_figures(double gigabytes) const { return {options_.latency * 1e-6, gigabytes * 1e9}; }
 
-  trainer::Network inside_a_machine(trainer::Precision precision) {
-    if (options_.machine_bandwidth > 0) return by_figures(options_.machine_bandwidth);
+  // As given; else as measured, as far as ranks of one machine and of several are here; else taken for
+  // something.
+  trainer::Networks networks(trainer::Precision precision) {
+    std::optional<trainer::Network> inside, between;
+    if (options_.machine_bandwidth > 0) inside = by_figures(options_.machine_bandwidth);
+    if (options_.bandwidth > 0) between = by_figures(options_.bandwidth);
     if (world_.size() > 1 && !estimates()) {
       Carrier carrier(world_, device_, session_);
-      measured_ = true;
-      return trainer::Network::measured(carrier.group(), device_, {precision.master, precision.compute});
+      std::vector<parallel::Seat> seats = seats_on_machines();
+      auto seat = [&](Rank rank) { return seats[static_cast<size_t>(rank.value())]; };
+      auto measured = [&](const parallel::Seating& seating, const char* name) {
+        return measured_among(*carrier.group().split(seating, name), precision);
+      };
+      auto of_machine = [&](Rank rank) { return parallel::Seat{seat(rank).color, rank.value()}; };
+      auto of_each = [&](Rank rank) { return parallel::Seat{seat(rank).key, rank.value()}; };
+      measured_inside_ = !inside && (inside = measured(of_machine, "a machine"));
+      measured_between_ = !between && (between = measured(of_each, "machines"));
     }
-    return by_figures(options_.bandwidth > 0 ? options_.bandwidth : kAssumedBandwidth);
+    if (!inside) inside = between ? *between : by_figures(kAssumedBandwidth);
+    return {*inside, between ? *between : *inside, on_machine_};
+  }
+
+  // By rank: its machine, and its place on it.
+  std::vector<parallel::Seat> seats_on_machines() const {
+    std::array<char, 256> name{};
+    gethostname(name.data(), name.size() - 1);
+    std::map<std::string, int64_t> numbers, taken;
+    std::vector<parallel::Seat> seats;
+    for (const std::string& machine : parallel::gather_bytes(world_, name.data())) {
+      int64_t number = numbers.emplace(machine, static_cast<int64_t>(numbers.size())).first->second;
+      seats.push_back({number, taken[machine]++});
+    }
+    return seats;
+  }
+
+  // None where some rank is by itself.
+  std::optional<trainer::Network> measured_among(Group& group, trainer::Precision precision) const {
+    auto size = static_cast<double>(group.size());
+    if (parallel::reduce_numbers(world_, {size}, parallel::Reduce::kMin)[0] < 2) return std::nullopt;
+    return trainer::Network::measured(group, device_, {precision.master, precision.compute});
   }
 
   void introduce() const {
@@ -160,11 +193,16 @@ class Planning {
     double seconds = networks_->inside.seconds(sum);
     say(fmt::format("network: {:.2g} ms for the sum of 25 MiB over two ranks of a machine ({:.2g} GB/s), {}",
                     1e3 * seconds, bytes / seconds / 1e9,
-                    measured_                                                  ? "measured here"
+                    measured_inside_                                           ? "measured here"
                     : options_.machine_bandwidth > 0 || options_.bandwidth > 0 ? "by the figures given"
                                                                                : kHowToMeasure));
     if (options_.bandwidth > 0)
       say(fmt::format("between machines {} GB/s, {} us a message", options_.bandwidth, options_.latency));
+    if (measured_between_) {
+      seconds = networks_->between.seconds(sum);
+      say(fmt::format("between machines: {:.2g} ms for the same sum ({:.2g} GB/s), measured here",
+                      1e3 * seconds, bytes / seconds / 1e9));
+    }
   }
 
   trainer::Run with(const MeshSettings& mesh) const {
@@ -286,7 +324,7 @@ class Planning {
   int64_t local_ = 1;                // ranks here
   trainer::Speed speed_;
   std::optional<trainer::Networks> networks_;
-  bool measured_ = false;  // inside a machine
+  bool measured_inside_ = false, measured_between_ = false;
   trainer::Sharing sharing_;
 };
 

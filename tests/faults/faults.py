@@ -105,12 +105,12 @@ FAULTS = [
     Fault("softmax_of_one_part", "the loss's denominator is over the rank's own part of the vocabulary",
           "trainer/kernels/vocabulary_part.cpp",
           "return {at::logsumexp(all.select(1, 0), {0}), all.select(1, 1).sum(0)};",
-          'return {fault("softmax_of_one_part") ? log_sums : at::logsumexp(all.select(1, 0), {0}), '
+          'return {fault("softmax_of_one_part") ? own[0][0] : at::logsumexp(all.select(1, 0), {0}), '
           "all.select(1, 1).sum(0)};"),
     Fault("target_elsewhere", "a target in another rank's part of the vocabulary has logit 0",
           "trainer/kernels/vocabulary_part.cpp",
           "return {at::logsumexp(all.select(1, 0), {0}), all.select(1, 1).sum(0)};",
-          'return {at::logsumexp(all.select(1, 0), {0}), fault("target_elsewhere") ? own[1].clone() '
+          'return {at::logsumexp(all.select(1, 0), {0}), fault("target_elsewhere") ? own[0][1].clone() '
           ": all.select(1, 1).sum(0)};"),
     Fault("bias_of_every_rank", "a row layer's bias is added once a rank",
           "trainer/kernels/fused_linear.cpp",
@@ -123,7 +123,7 @@ FAULTS = [
           "  at::Tensor summed = dinput.take();\n"
           "  if (!fault(\"input_gradient_of_one_rank\")) return summed;\n"
           "  int64_t time = summed.size(1);\n"
-          "  return dwhole.narrow(1, carried.group->rank().value() * time, time).contiguous();\n"
+          "  return dwhole.narrow(1, carried.share.group->rank().value() * time, time).contiguous();\n"
           "}\n\n// A row layer's output"),
     Fault("swapped_vocabulary", "the first rows of the vocabulary are thought to lie on the last rank",
           "trainer/kernels/vocabulary_part.cpp",

@@ -94,6 +94,11 @@ done
 go slow numerics.reduction=reproducible parallel.zero_stage=2
 same slow one
 bytes=$(($(sent) - before))
+on_both plan "$run" --layouts 2 >"$work/log" 2>&1 || fail "plan: $(tail -n 3 "$work/log")"
+grep "GB/s), measured here" "$work/log"
+[[ $(grep -c "GB/s), measured here" "$work/log") == 2 ]] || fail "plan has not measured both networks"
+grep "between machines" "$work/log" | awk -F'[( ]' '{ for (i = 1; i < NF; ++i) if ($(i + 1) ~ /^GB/) exit !($i < 0.01) }' ||
+  fail "plan has not seen that the link is slow"
 for host in "$near" "$far"; do tc -n "$host" qdisc del dev cable root; done
 echo "communication: $(communication data) s, on a slow link $(communication slow) s for $bytes bytes"
 awk -v bytes="$bytes" -v slow="$(communication slow)" 'BEGIN { exit !(slow > 0.4 * bytes / 2.5e6) }' ||

@@ -43,18 +43,27 @@ void call(Group& group, Verb verb, at::Tensor& whole, at::Tensor& other) {
   }
 }
 
+// A call that takes longer is tried once, and no larger one after it: a slow network is known soon.
+constexpr double kLongCall = 0.2;
+
+// Of the slowest rank.
 double median_seconds(Group& group, Verb verb, at::Tensor& whole, at::Tensor& other) {
-  std::vector<double> tries;
-  call(group, verb, whole, other);
-  for (int i = 0; i < 5; ++i) {
+  auto one = [&] {
     group.barrier();
     double before = steady_seconds();
     call(group, verb, whole, other);
     (whole[0] + other[0]).item<double>();  // on a GPU a verb has ended when its numbers can be read
-    tries.push_back(steady_seconds() - before);
-  }
+    return steady_seconds() - before;
+  };
+  auto slowest = [&](double seconds) {
+    return parallel::reduce_numbers(group, {seconds}, parallel::Reduce::kMax)[0];
+  };
+  double first = slowest(one());
+  if (first > kLongCall) return first;
+  std::vector<double> tries;
+  for (int i = 0; i < 5; ++i) tries.push_back(one());
   std::sort(tries.begin(), tries.end());
-  return parallel::reduce_numbers(group, {tries[tries.size() / 2]}, parallel::Reduce::kMax)[0];
+  return slowest(tries[tries.size() / 2]);
 }
 
 }  // namespace
@@ -94,8 +103,10 @@ Network Network::measured(Group& world, at::Device device, const std::vector<at:
       auto options = at::TensorOptions().dtype(type).device(device);
       at::Tensor whole = at::zeros({elements}, options), other = at::zeros({elements}, options);
       for (Verb verb : parallel::kAllVerbs) {
-        network.curves_[{verb, type}].push_back({bytes_sent(verb, world.size(), static_cast<double>(bytes)),
-                                                 median_seconds(world, verb, whole, other)});
+        std::vector<Point>& curve = network.curves_[{verb, type}];
+        if (curve.size() > 1 && curve.back().seconds > kLongCall) continue;
+        curve.push_back({bytes_sent(verb, world.size(), static_cast<double>(bytes)),
+                         median_seconds(world, verb, whole, other)});
       }
     }
   }
