@@ -163,6 +163,7 @@ Holders Holders::known(Group& world, const Holdings& all_held, const PartOf& par
 
 Holders::Holders(const std::vector<std::string>& announcements, Group& world, const PartOf& part_of) {
   std::vector<std::vector<uint64_t>> announced;  // by rank
+  announced.reserve(announcements.size());
   for (const std::string& bytes : announcements) announced.push_back(words_of(bytes));
   Sets all(announced);
   int64_t me = world.rank().value();

@@ -11,7 +11,7 @@ namespace {
 using parallel::Range;
 
 parallel::BucketLayout layout_of(const ParameterList& parameters, const parallel::Holders& holders,
-                                 TrainedWeights::Sharding sharding) {
+                                 const TrainedWeights::Sharding& sharding) {
   std::vector<parallel::FlatTensor> tensors;
   for (const auto& parameter : parameters) {
     size_t set = holders.set_of(tensors.size());
@@ -36,8 +36,8 @@ std::vector<parallel::HeldTensor> held_by(const ParameterList& parameters) {
   return held;
 }
 
-TrainedWeights::TrainedWeights(const ParameterList& parameters, parallel::Group& world, Sharding sharding,
-                               const parallel::Holdings* known)
+TrainedWeights::TrainedWeights(const ParameterList& parameters, parallel::Group& world,
+                               const Sharding& sharding, const parallel::Holdings* known)
     : parameters_(parameters),
       holders_(known != nullptr ? parallel::Holders::known(world, *known, sharding.part_of)
                                 : parallel::Holders(world, held_by(parameters), sharding.part_of)),

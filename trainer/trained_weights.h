@@ -39,7 +39,7 @@ class TrainedWeights {
   // Moves the values (and masters) of the parameters into buckets where they are shared out. `known`: what
   // every rank holds, where that need not be asked. All ranks of `world` must call. The parameters must
   // outlive this, and are not read any more once it is gone.
-  TrainedWeights(const ParameterList& parameters, parallel::Group& world, Sharding sharding,
+  TrainedWeights(const ParameterList& parameters, parallel::Group& world, const Sharding& sharding,
                  const parallel::Holdings* known = nullptr);
   ~TrainedWeights();
   TrainedWeights(const TrainedWeights&) = delete;

@@ -17,7 +17,7 @@ clean() {
 }
 trap clean EXIT
 ip netns add "$near" 2>"$work/log" && ip netns add "$far" 2>>"$work/log" || skip "no network namespaces: $(tail -n 1 "$work/log")"
-ip -n "$near" link add cable type veth peer name cable netns "$far" || fail "no link between the two"
+ip -n "$near" link add cable type veth peer name cable netns "$far" 2>"$work/log" || skip "no virtual links: $(tail -n 1 "$work/log")"
 ip -n "$near" address add 10.77.0.1/24 dev cable
 ip -n "$far" address add 10.77.0.2/24 dev cable
 for host in "$near" "$far"; do
@@ -34,6 +34,7 @@ shift
 exec ip netns exec "$host" unshare --uts bash -c 'hostname "$0"; eval "$1"' "$host" "$*"
 AGENT
 chmod +x "$work/agent"
+"$work/agent" "$far" true 2>"$work/log" || skip "no program may enter another namespace: $(tail -n 1 "$work/log")"
 network="--mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24"
 
 # on_both COMMAND...: by launch/run.sh, started on the near host, two ranks on each.
@@ -89,7 +90,8 @@ print(sum(json.loads(line)["seconds_communication"] for line in open(sys.argv[1]
 # A slow link, of 2.5 MB/s, changes the time and nothing else.
 before=$(sent)
 for host in "$near" "$far"; do
-  tc -n "$host" qdisc add dev cable root tbf rate 20mbit burst 16kb latency 200ms || fail "the link can not be made slow"
+  tc -n "$host" qdisc add dev cable root tbf rate 20mbit burst 16kb latency 200ms 2>"$work/log" ||
+    skip "links can not be made slow (what came before held): $(tail -n 1 "$work/log")"
 done
 go slow numerics.reduction=reproducible parallel.zero_stage=2
 same slow one

@@ -42,6 +42,7 @@ at::Tensor mix_in_blocks(const at::Tensor& query, const at::Tensor& key, const a
   if (blocks < 2 || inputs.cache != nullptr) return mix(query, key, value, inputs);
   auto queries = query.chunk(blocks, 2), keys = key.chunk(blocks, 2), values = value.chunk(blocks, 2);
   std::vector<at::Tensor> mixed;
+  mixed.reserve(queries.size());
   for (size_t i = 0; i < queries.size(); ++i)
     mixed.push_back(mix(queries[i].contiguous(), keys[i].contiguous(), values[i].contiguous(), inputs));
   return at::cat(mixed, 2);

@@ -54,11 +54,10 @@ std::vector<Complaint> tensor_complaints(const ModelSettings& model, const paral
 
 std::vector<Complaint> block_complaints(const ModelSettings& model, const NumericsSettings& numerics,
                                         const parallel::MeshSettings& mesh) {
-  constexpr const char* kKey = "numerics.tensor_blocks";
   int64_t blocks = numerics.tensor_blocks();
   if (blocks == 1) return {};
   std::vector<Complaint> found;
-  auto complain = [&](const std::string& text) { found.push_back({kKey, text}); };
+  auto complain = [&](const std::string& text) { found.push_back({"numerics.tensor_blocks", text}); };
   if (numerics.reduction() != NumericsSettings::reproducible)
     complain(
         "blocks are for sums that do not depend on the ranks; set numerics.reduction=reproducible, or leave "

@@ -60,8 +60,8 @@ double median_seconds(Group& group, Verb verb, at::Tensor& whole, at::Tensor& ot
   };
   double first = slowest(one());
   if (first > kLongCall) return first;
-  std::vector<double> tries;
-  for (int i = 0; i < 5; ++i) tries.push_back(one());
+  std::array<double, 5> tries{};
+  for (double& each : tries) each = one();
   std::sort(tries.begin(), tries.end());
   return slowest(tries[tries.size() / 2]);
 }
