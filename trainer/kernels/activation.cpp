@@ -1,6 +1,9 @@
 #include "trainer/kernels/activation.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <optional>
 
 #include "trainer/kernels/share_out.h"
 #include "trainer/kernels/simd/activation.h"
@@ -57,6 +60,25 @@ ActivationGradients vector_backward(const at::Tensor& grad, const at::Tensor& ga
   return result;
 }
 
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+class Activation : public torch::autograd::Function<Activation> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const std::optional<at::Tensor>& gate,
+                            const at::Tensor& up) {
+    at::Tensor maybe_gate = gate.value_or(at::Tensor());
+    context->save_for_backward({maybe_gate, up});
+    return activation_forward(maybe_gate, up);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    auto saved = context->get_saved_variables();
+    auto gradients = activation_backward(grads[0], saved[0], saved[1]);
+    return {gradients.gate, gradients.up};
+  }
+};
+
 }  // namespace
 
 at::Tensor activation_forward(const at::Tensor& gate, const at::Tensor& up, InstructionSet set) {
@@ -71,6 +93,10 @@ ActivationGradients activation_backward(const at::Tensor& grad, const at::Tensor
   if (!gate.defined()) return {at::Tensor(), at::gelu_backward(grad, up, "tanh")};
   at::Tensor dup = at::silu(gate).mul_(grad);
   return {at::silu_backward(grad * up, gate), dup};
+}
+
+at::Tensor activation(const at::Tensor& gate, const at::Tensor& up) {
+  return Activation::apply(gate.defined() ? std::optional(gate) : std::nullopt, up);
 }
 
 }  // namespace sextant::trainer

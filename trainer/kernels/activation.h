@@ -21,4 +21,7 @@ struct ActivationGradients {
 ActivationGradients activation_backward(const at::Tensor& grad, const at::Tensor& gate, const at::Tensor& up,
                                         InstructionSet set = instruction_set());
 
+// The same under autograd; keeps gate and up.
+at::Tensor activation(const at::Tensor& gate, const at::Tensor& up);
+
 }  // namespace sextant::trainer

@@ -9,9 +9,7 @@
 #include "parallel/along_dim.h"
 #include "parallel/base/error.h"
 #include "parallel/tree_sum.h"
-#include "trainer/kernels/activation.h"
 #include "trainer/kernels/carried.h"
-#include "trainer/kernels/norm.h"
 
 namespace sextant::trainer {
 namespace {
@@ -247,22 +245,6 @@ class RowInBlocks : public torch::autograd::Function<RowInBlocks> {
   }
 };
 
-class Activation : public torch::autograd::Function<Activation> {
- public:
-  static at::Tensor forward(AutogradContext* context, const std::optional<at::Tensor>& gate,
-                            const at::Tensor& up) {
-    at::Tensor maybe_gate = gate.value_or(at::Tensor());
-    context->save_for_backward({maybe_gate, up});
-    return activation_forward(maybe_gate, up);
-  }
-
-  static variable_list backward(AutogradContext* context, const variable_list& grads) {
-    auto saved = context->get_saved_variables();
-    auto gradients = activation_backward(grads[0], saved[0], saved[1]);
-    return {gradients.gate, gradients.up};
-  }
-};
-
 }  // namespace
 
 at::Tensor norm_in_blocks(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
@@ -283,10 +265,6 @@ std::vector<at::Tensor> column_in_blocks(const at::Tensor& x, const std::vector<
 
 at::Tensor row_in_blocks(const at::Tensor& x, const Linear& layer, TensorShare share) {
   return RowInBlocks::apply(x, layer.weight, if_defined(layer.bias), layer, share);
-}
-
-at::Tensor activation(const at::Tensor& gate, const at::Tensor& up) {
-  return Activation::apply(if_defined(gate), up);
 }
 
 at::Tensor as_row_of_blocks(const at::Tensor& x, int64_t blocks) {

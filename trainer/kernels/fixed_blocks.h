@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "parallel/gradient_sink.h"
 #include "trainer/kernels/linear.h"
+#include "trainer/kernels/norm.h"
 #include "trainer/kernels/tensor_share.h"
 
 // The layers that tensor-parallel ranks share, in a fixed number of blocks, however many ranks there are. A
@@ -17,12 +17,6 @@
 // B batch, T time, n ranks, b = share.blocks of each rank; n b is a power of two. x is a rank's shard of
 // time. Under autograd; what is between the functions is kept for backward.
 namespace sextant::trainer {
-
-// Where the gradients of a norm's weight and bias go; null where autograd is to carry them.
-struct NormSinks {
-  parallel::GradientSink* weight = nullptr;
-  parallel::GradientSink* bias = nullptr;
-};
 
 // norm() of x, whose dim `dim` is b equal parts one after the other, each the part of a block: shards of
 // time, or heads. Gradients of the weights come as b parts, which reproducible sums round one by one.
@@ -37,9 +31,6 @@ std::vector<at::Tensor> column_in_blocks(const at::Tensor& x, const std::vector<
 // A row layer, whose inputs are b blocks: x [B, T, in] to this rank's shard of the sum, [B, T/n, out], with
 // the bias.
 at::Tensor row_in_blocks(const at::Tensor& x, const Linear& layer, TensorShare share);
-
-// The feed-forward's activation (trainer/kernels/activation) under autograd. gate may be undefined.
-at::Tensor activation(const at::Tensor& gate, const at::Tensor& up);
 
 // x [B, T/n, C] as one row, [1, B T/n, C], whose b equal parts are the blocks' shards of time; and back.
 at::Tensor as_row_of_blocks(const at::Tensor& x, int64_t blocks);

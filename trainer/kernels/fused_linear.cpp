@@ -10,6 +10,7 @@
 #include "parallel/base/error.h"
 #include "trainer/kernels/activation.h"
 #include "trainer/kernels/carried.h"
+#include "trainer/kernels/fixed_blocks.h"
 #include "trainer/kernels/inference_linear.h"
 #include "trainer/kernels/norm.h"
 

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "trainer/kernels/fixed_blocks.h"
 #include "trainer/kernels/linear.h"
+#include "trainer/kernels/norm.h"
 #include "trainer/kernels/tensor_share.h"
 
 namespace sextant::trainer {

@@ -4,6 +4,7 @@
 
 #include <tuple>
 
+#include "parallel/gradient_sink.h"
 #include "trainer/kernels/instruction_set.h"
 
 namespace sextant::trainer {
@@ -15,6 +16,12 @@ namespace sextant::trainer {
 struct NormStatistics {
   at::Tensor mean;               // [rows, 1]; undefined for RMSNorm
   at::Tensor reciprocal_spread;  // [rows, 1] 1 / sqrt(variance or mean square + epsilon)
+};
+
+// Where the gradients of a norm's weight and bias go; null where autograd is to carry them.
+struct NormSinks {
+  parallel::GradientSink* weight = nullptr;
+  parallel::GradientSink* bias = nullptr;
 };
 
 // Gradients; bias is undefined for RMSNorm.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "trainer/kernels/attention.h"
+#include "trainer/kernels/fixed_blocks.h"
 #include "trainer/kernels/norm.h"
 #include "trainer/kernels/ring_attention.h"
 #include "trainer/kernels/rotary.h"

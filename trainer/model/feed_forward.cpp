@@ -1,5 +1,6 @@
 #include "trainer/model/feed_forward.h"
 
+#include "trainer/kernels/fixed_blocks.h"
 #include "trainer/model/layers.h"
 
 namespace sextant::trainer {

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "parallel/group.h"
-#include "trainer/kernels/fixed_blocks.h"
 #include "trainer/kernels/linear.h"
+#include "trainer/kernels/norm.h"
 #include "trainer/model/model.pb.h"
 #include "trainer/model/parameter.h"
 

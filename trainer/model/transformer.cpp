@@ -14,6 +14,7 @@
 #include "trainer/kernels/branch_attention.h"
 #include "trainer/kernels/cached_attention.h"
 #include "trainer/kernels/embedding.h"
+#include "trainer/kernels/fixed_blocks.h"
 #include "trainer/kernels/inference_linear.h"
 #include "trainer/kernels/norm.h"
 #include "trainer/kernels/recompute.h"

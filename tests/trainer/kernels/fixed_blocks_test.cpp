@@ -1,18 +1,15 @@
-// Shared layers in fixed blocks: gradients against central differences of the ranks' joint loss, results
-// against those at once, and the same bits on any number of ranks.
+// Shared layers in fixed blocks: the same bits on any number of ranks. Their gradients: shared_layers_test.
 #include "trainer/kernels/fixed_blocks.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <map>
+#include <functional>
+#include <vector>
 
-#include "parallel/autograd_collectives.h"
 #include "parallel/group_threads.h"
 #include "tests/harness/finite_differences.h"
-#include "tests/harness/joint_differences.h"
 #include "trainer/kernels/fused_linear.h"
-#include "trainer/kernels/linear_cross_entropy.h"
 
 namespace sextant::trainer::fixed_blocks_test {
 namespace {
@@ -20,83 +17,7 @@ namespace {
 using parallel::GradientSink;
 using parallel::Group;
 using parallel::Onto;
-using testing_harness::Held;
-using testing_harness::JointDifferences;
-using testing_harness::Losses;
 using testing_harness::wavy;
-
-at::Tensor own(at::IntArrayRef shape, double phase, const Group& group) {
-  return wavy(shape, phase + 10.0 * static_cast<double>(group.rank().value()));
-}
-
-at::Tensor weighed(const at::Tensor& y, const Group& group) {
-  return (y * own(y.sizes(), 0.3, group)).sum();
-}
-
-class FixedBlocks : public testing::TestWithParam<int64_t> {};
-
-TEST_P(FixedBlocks, ColumnLayersWithTheirNorm) {
-  parallel::run_ranks(GetParam(), [&](Group& group) {
-    auto loss = [&](const std::vector<at::Tensor>& in) {
-      auto y = norm_linear(in[0], in[1], in[2], 1e-5, {{in[3], in[4]}, {in[5], in[6]}}, Produced::kKeep,
-                           {&group, Stream::kShards, 2});
-      return weighed(y[0], group) + weighed(at::sin(y[1]), group);
-    };
-    JointDifferences(loss,
-                     {{own({2, 2, 3}, 1, group)},
-                      {wavy({3}, 2) + 1.5, Held::kInCommon},
-                      {wavy({3}, 3), Held::kInCommon},
-                      {own({4, 3}, 4, group)},
-                      {own({4}, 5, group)},
-                      {own({2, 3}, 6, group)},
-                      {own({2}, 7, group)}},
-                     group, Losses::kAddUp)
-        .check();
-  });
-}
-
-TEST_P(FixedBlocks, RowLayerAfterAnActivation) {
-  int64_t n = GetParam();
-  parallel::run_ranks(n, [&](Group& group) {
-    auto loss = [&](const std::vector<at::Tensor>& in) {
-      TensorShare share{&group, Stream::kShards, 2};
-      return weighed(at::sin(activation_linear(in[0], in[1], {in[2], in[3]}, Produced::kKeep, share)), group);
-    };
-    JointDifferences(loss,
-                     {{own({1, 2 * n, 4}, 1, group)},
-                      {own({1, 2 * n, 4}, 2, group)},
-                      {own({3, 4}, 3, group)},
-                      {wavy({3}, 4), Held::kInCommon}},
-                     group, Losses::kAddUp)
-        .check();
-  });
-}
-
-TEST_P(FixedBlocks, NormOfHeads) {
-  parallel::run_ranks(GetParam(), [&](Group& group) {
-    auto loss = [&](const std::vector<at::Tensor>& in) {
-      return weighed(norm_in_blocks(in[0], in[1], at::Tensor(), 1e-5, 2, 2, {}), group);
-    };
-    JointDifferences(loss, {{own({2, 1, 4, 3}, 1, group)}, {wavy({3}, 2) + 1.5, Held::kInCommon}}, group,
-                     Losses::kAddUp)
-        .check();
-  });
-}
-
-TEST_P(FixedBlocks, VocabularyLoss) {
-  int64_t n = GetParam();
-  parallel::run_ranks(n, [&](Group& group) {
-    at::Tensor targets = at::tensor({7, 0, 3, 3, 6}, at::kLong), counts = wavy({5}, 9) + 1.1;
-    auto loss = [&](const std::vector<at::Tensor>& in) {
-      return linear_cross_entropy(in[0], in[1], targets, counts, 2, nullptr, &group, 2);
-    };
-    JointDifferences(loss, {{wavy({5, 3}, 1), Held::kInCommon}, {own({8 / n, 3}, 2, group)}}, group,
-                     Losses::kAreOne)
-        .check();
-  });
-}
-
-INSTANTIATE_TEST_SUITE_P(Ranks, FixedBlocks, testing::Values(1, 2, 4));
 
 TEST(RowsOfBlocks, ComeAndGo) {
   at::Tensor x = wavy({2, 8, 3}, 1), row = as_row_of_blocks(x, 4);

@@ -3,11 +3,16 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+#include <tuple>
+
 #include "parallel/autograd_collectives.h"
 #include "parallel/group_threads.h"
 #include "tests/harness/finite_differences.h"
 #include "tests/harness/joint_differences.h"
 #include "trainer/kernels/embedding.h"
+#include "trainer/kernels/fixed_blocks.h"
 #include "trainer/kernels/fused_linear.h"
 #include "trainer/kernels/linear_cross_entropy.h"
 #include "trainer/kernels/softmax.h"
@@ -31,56 +36,61 @@ at::Tensor weighed(const at::Tensor& y, const Group& group) {
   return (y * own(y.sizes(), 0.3, group)).sum();
 }
 
-class SharedLayers : public testing::TestWithParam<int64_t> {};
+// Gradients of what n ranks compute together, each of its whole part at once or of two blocks of it.
+class SharedGradients : public testing::TestWithParam<std::tuple<int64_t, int64_t>> {
+ protected:
+  static int64_t ranks() { return std::get<0>(GetParam()); }
+  static int64_t blocks() { return std::get<1>(GetParam()); }
+  static TensorShare share(Group& group) { return {&group, Stream::kShards, blocks()}; }
+};
 
-TEST_P(SharedLayers, ColumnLayersWithTheirNorm) {
+TEST_P(SharedGradients, OfColumnLayersWithTheirNorm) {
   for (Produced produced : {Produced::kKeep, Produced::kRecompute}) {
-    parallel::run_ranks(GetParam(), [&](Group& group) {
+    parallel::run_ranks(ranks(), [&](Group& group) {
       auto loss = [&](const std::vector<at::Tensor>& in) {
-        auto y = norm_linear(in[0], in[1], in[2], 1e-5, {{in[3], in[4]}, {in[5], in[6]}}, produced,
-                             {&group, Stream::kShards});
+        auto y =
+            norm_linear(in[0], in[1], in[2], 1e-5, {{in[3], in[4]}, {in[5], in[6]}}, produced, share(group));
         return weighed(y[0], group) + weighed(at::sin(y[1]), group);
       };
-      // x [2, 1, 3] of 2 rows and n tokens; two layers of 2 and 1 outputs on each rank.
+      // x [2, 2, 3] of 2 rows and 2 n tokens; two layers of 4 and 2 outputs on each rank.
       JointDifferences(loss,
-                       {{own({2, 1, 3}, 1, group)},
+                       {{own({2, 2, 3}, 1, group)},
                         {wavy({3}, 2) + 1.5, Held::kInCommon},
                         {wavy({3}, 3), Held::kInCommon},
-                        {own({2, 3}, 4, group)},
-                        {own({2}, 5, group)},
-                        {own({1, 3}, 6, group)},
-                        {own({1}, 7, group)}},
+                        {own({4, 3}, 4, group)},
+                        {own({4}, 5, group)},
+                        {own({2, 3}, 6, group)},
+                        {own({2}, 7, group)}},
                        group, Losses::kAddUp)
           .check();
     });
   }
 }
 
-TEST_P(SharedLayers, RowLayer) {
-  int64_t n = GetParam();
-  parallel::run_ranks(n, [&](Group& group) {
+TEST_P(SharedGradients, OfARowLayer) {
+  parallel::run_ranks(ranks(), [&](Group& group) {
     auto loss = [&](const std::vector<at::Tensor>& in) {
-      return weighed(at::sin(linear(in[0], {in[1], in[2]}, {&group, Stream::kShards})), group);
+      return weighed(at::sin(linear(in[0], {in[1], in[2]}, share(group))), group);
     };
-    JointDifferences(loss,
-                     {{own({2, n, 2}, 1, group)}, {own({3, 2}, 2, group)}, {wavy({3}, 3), Held::kInCommon}},
-                     group, Losses::kAddUp)
+    JointDifferences(
+        loss,
+        {{own({2, 2 * ranks(), 2}, 1, group)}, {own({3, 2}, 2, group)}, {wavy({3}, 3), Held::kInCommon}},
+        group, Losses::kAddUp)
         .check();
   });
 }
 
-TEST_P(SharedLayers, RowLayerAfterAnActivation) {
-  int64_t n = GetParam();
+TEST_P(SharedGradients, OfARowLayerAfterAnActivation) {
   for (Produced produced : {Produced::kKeep, Produced::kRecompute}) {
-    parallel::run_ranks(n, [&](Group& group) {
+    parallel::run_ranks(ranks(), [&](Group& group) {
       auto loss = [&](const std::vector<at::Tensor>& in) {
-        TensorShare share{&group, Stream::kShards};
-        return weighed(at::sin(activation_linear(in[0], in[1], {in[2], in[3]}, produced, share)), group);
+        return weighed(at::sin(activation_linear(in[0], in[1], {in[2], in[3]}, produced, share(group))),
+                       group);
       };
       JointDifferences(loss,
-                       {{own({1, 2 * n, 2}, 1, group)},
-                        {own({1, 2 * n, 2}, 2, group)},
-                        {own({3, 2}, 3, group)},
+                       {{own({1, 2 * ranks(), 4}, 1, group)},
+                        {own({1, 2 * ranks(), 4}, 2, group)},
+                        {own({3, 4}, 3, group)},
                         {wavy({3}, 4), Held::kInCommon}},
                        group, Losses::kAddUp)
           .check();
@@ -89,18 +99,41 @@ TEST_P(SharedLayers, RowLayerAfterAnActivation) {
 }
 
 // 8 ids over the ranks; two tokens of the same id, one that does not count.
-TEST_P(SharedLayers, VocabularyLoss) {
-  parallel::run_ranks(GetParam(), [&](Group& group) {
+TEST_P(SharedGradients, OfTheLossOverAVocabulary) {
+  parallel::run_ranks(ranks(), [&](Group& group) {
     at::Tensor targets = at::tensor({7, 0, 3, 3, 6}, at::kLong);
     at::Tensor counts = at::tensor({1.0, 0.5, 1.0, 0.0, 2.0}, at::kDouble);
     auto loss = [&](const std::vector<at::Tensor>& in) {
-      return linear_cross_entropy(in[0], in[1], targets, counts, 2, nullptr, &group);
+      return linear_cross_entropy(in[0], in[1], targets, counts, 2, nullptr, &group,
+                                  std::max<int64_t>(blocks(), 1));
     };
-    JointDifferences(loss, {{wavy({5, 3}, 1), Held::kInCommon}, {own({8 / group.size(), 3}, 2, group)}},
-                     group, Losses::kAreOne)
+    JointDifferences(loss, {{wavy({5, 3}, 1), Held::kInCommon}, {own({8 / ranks(), 3}, 2, group)}}, group,
+                     Losses::kAreOne)
         .check();
   });
 }
+
+INSTANTIATE_TEST_SUITE_P(RanksAndBlocks, SharedGradients,
+                         testing::Combine(testing::Values(1, 2, 4), testing::Values(0, 2)),
+                         [](const auto& named) {
+                           return std::to_string(std::get<0>(named.param)) + "Ranks" +
+                                  std::to_string(std::get<1>(named.param)) + "Blocks";
+                         });
+
+TEST(NormOfHeadsInBlocks, HasTheGradientsOfItsRanksTogether) {
+  for (int64_t ranks : {1, 2, 4}) {
+    parallel::run_ranks(ranks, [&](Group& group) {
+      auto loss = [&](const std::vector<at::Tensor>& in) {
+        return weighed(norm_in_blocks(in[0], in[1], at::Tensor(), 1e-5, 2, 2, {}), group);
+      };
+      JointDifferences(loss, {{own({2, 1, 4, 3}, 1, group)}, {wavy({3}, 2) + 1.5, Held::kInCommon}}, group,
+                       Losses::kAddUp)
+          .check();
+    });
+  }
+}
+
+class SharedLayers : public testing::TestWithParam<int64_t> {};
 
 TEST_P(SharedLayers, VocabularyLossIsOneRanksInEveryType) {
   at::Tensor hidden = wavy({6, 16}, 1), weight = wavy({64, 16}, 2);
