@@ -48,6 +48,11 @@ std::vector<trainer::Complaint> ppo_complaints(const PpoRun& settings) {
     found.push_back({"ppo.response_tokens", fmt::format("{} leaves no place for prompts in model.context={}",
                                                         ppo.response_tokens(), settings.model().context())});
   }
+  if (settings.numerics().tensor_blocks() > 1) {
+    found.push_back({"numerics.tensor_blocks",
+                     "the reference's probabilities are computed without blocks, so that the first KL would "
+                     "not be 0; leave it out"});
+  }
   return found;
 }
 

@@ -110,5 +110,6 @@ refused "equal scores" "nothing can be learnt from equal scores" rewards.rubric=
 refused "a bad line" "bad.jsonl:2" "ppo.prompts=[$work/bad.jsonl]"
 refused "prompts that are too long" "no prompt is left" ppo.response_tokens=47
 refused "a reward model that gives no score" "predicts tokens" rewards.model="$work/sft"
+refused "blocks that the reference has not" "computed without blocks" numerics.reduction=reproducible numerics.tensor_blocks=2
 refused "episodes that do not fit" "no multiple of run.global_batch" ppo.episodes=12
 echo "ppo: reward rises, goes on to the bit, ranks agree"

@@ -26,6 +26,8 @@ for compute in fp32 bf16; do
     go "$n" "$compute-$n-$stage" numerics.compute=$compute parallel.zero_stage="$stage"
     same "$compute-$n-$stage"
   done
+  go 4 "$compute-4-shard" numerics.compute=$compute parallel.zero_stage=3 parallel.shard=2
+  same "$compute-4-shard"
   # One run, a third of it on each layout: weights, optimizer and quantum are read by whoever owns them now.
   go 4 "$compute-moved" numerics.compute=$compute parallel.zero_stage=2 run.stop_at=4
   go 1 "$compute-moved" numerics.compute=$compute run.stop_at=8
@@ -56,4 +58,4 @@ steps="run.steps=12 run.checkpoint_every=12"
 go 1 fast-one
 go 4 fast-four
 [[ $(sha "$work/fast-one") != "$(sha "$work/fast-four")" ]] || fail "fast sums are the same bits on four ranks"
-echo "reproducible sums: 28 layouts and moves, one answer each in fp32 and bf16"
+echo "reproducible sums: 30 layouts and moves, one answer each in fp32 and bf16"
