@@ -52,7 +52,7 @@ PieceSearch::PieceSearch(const std::vector<EvalItem>& items, const NeedleSetting
   for (size_t i = 0; i < characters.size(); ++i) {
     if (!characters[i].empty())
       anchors_.push_back(
-          {kAnchorLengths[i], NgramHash::power(kAnchorLengths[i] - 1), HashIndex(std::move(characters[i]))});
+          {kAnchorLengths[i], NgramHash::power(kAnchorLengths[i]), HashIndex(std::move(characters[i]))});
   }
   if (!words.empty()) ngrams_ = HashIndex(std::move(words));
 }
@@ -74,7 +74,7 @@ void PieceSearch::search_characters(const Anchor& anchor, const Searched& text) 
       for (const HashIndex::Entry& entry : anchor.index.find(hash)) check(entry, text, at);
     }
     if (at + anchor.length == characters.size()) return;
-    hash = (hash - characters[at] * anchor.leaves) * NgramHash::kFactor + characters[at + anchor.length];
+    hash = hash * NgramHash::kFactor + (characters[at + anchor.length] - characters[at] * anchor.leaves);
   }
 }
 

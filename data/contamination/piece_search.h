@@ -36,7 +36,7 @@ class PieceSearch {
   // Needles of so many characters or more are found by their first `length`.
   struct Anchor {
     size_t length = 0;
-    uint64_t leaves = 0;  // what the first character of a window is multiplied by
+    uint64_t leaves = 0;  // what a character is multiplied by when its window has moved on
     HashIndex index;
   };
   // The order of places in the training text; of one item and kind of needle.
