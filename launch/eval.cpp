@@ -56,6 +56,7 @@ class EvalSession {
       } else {
         stored_.emplace(load_model(settings_.checkpoint(), device_, run_.parallel(), *mesh_));
       }
+      if (settings_.judge().has_endpoint()) judge_endpoint_.emplace(settings_.judge().endpoint());
       if (settings_.judge().has_checkpoint())
         judge_.emplace(load_model(settings_.judge().checkpoint(), device_, run_.parallel(), *mesh_));
       for (const trainer::EvalTask& task : settings_.tasks())
@@ -66,7 +67,10 @@ class EvalSession {
     if (stored_) tested.emplace(*this, *stored_);
     if (judge_) judge.emplace(*this, *judge_);
     trainer::EvalModel& model = endpoint_ ? static_cast<trainer::EvalModel&>(*endpoint_) : *tested->model;
-    trainer::EvalTools tools{model, judge ? *judge->model : model, sandbox_ ? &*sandbox_ : nullptr};
+    trainer::EvalModel& grader = judge_endpoint_ ? static_cast<trainer::EvalModel&>(*judge_endpoint_)
+                                 : judge         ? *judge->model
+                                                 : model;
+    trainer::EvalTools tools{model, grader, sandbox_ ? &*sandbox_ : nullptr};
     auto outcome = trainer::evaluate_items(
         tools, settings_, items_, *mesh_, world_, records_ ? &*records_ : nullptr,
         [](const trainer::EvalProgress& progress) { tell(progress); }, [&] { return stop_.requested(); });
@@ -88,7 +92,8 @@ class EvalSession {
   std::optional<Carrier> carrier_;
   std::optional<parallel::Mesh> mesh_;
   std::optional<StoredModel> stored_, judge_;
-  std::optional<trainer::EndpointModel> endpoint_;  // instead of stored_
+  std::optional<trainer::EndpointModel> endpoint_;        // instead of stored_
+  std::optional<trainer::EndpointModel> judge_endpoint_;  // instead of judge_
   trainer::EvalItems items_;
   std::optional<trainer::CodeSandbox> sandbox_;
   std::optional<trainer::EvalRecords> records_;  // of rank 0

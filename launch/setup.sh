@@ -36,8 +36,9 @@ packages=(
   libssl-dev librandom123-dev libisal-dev libseccomp-dev libcurl4-openssl-dev ca-certificates libjs-dygraphs libgtest-dev libgmock-dev
   clang-format dict-gcide
 )
-# A browser that opens what `sextant report` writes; networks between hosts that are namespaces.
-test_packages=(chromium-headless-shell iproute2)
+# A browser that opens what `sextant report` writes; networks between hosts that are namespaces;
+# certificates of a server of a test.
+test_packages=(chromium-headless-shell iproute2 openssl)
 for argument in "$@"; do
   case $argument in
     --with-tests) target=all; packages+=("${test_packages[@]}") ;;

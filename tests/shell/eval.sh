@@ -135,6 +135,27 @@ assert [s["judge"]["prompt"] for s in tensor] == [s["judge"]["prompt"] for s in 
 assert [s["judge"]["ids"] for s in tensor] != [s["judge"]["ids"] for s in other]
 PYTHON
 
+# The best of two answers, both in the judge's prompt.
+cat >"$work/best.yaml" <<'YAML'
+prompt: "{n}: {completion}?"
+completion_sample_templates: {completion: "{i}. {output}\n"}
+choice_strings: from_n
+eval_type: classify
+YAML
+best=(eval.tasks.4.samples=2 eval.tasks.4.tokens=3 eval.tasks.4.temperature=1 eval.tasks.4.judge.spec="$work/best.yaml" eval.limit=3)
+ranks 1 eval "$tasks" "${best[@]}" eval.folder="$work/best" >"$work/log" 2>&1 || fail "the best of two: $(tail -n 3 "$work/log")"
+/usr/bin/python3 - "$work/best" <<'PYTHON' || fail "the judge has not read both"
+import json, sys
+judged = [s for s in map(json.loads, open(sys.argv[1] + "/samples.jsonl")) if s["task"] == "judged"]
+assert len(judged) == 3
+bare = lambda text: "".join(text.split())
+for s in judged:
+    first, second = (a["completion"] for a in s["samples"])
+    assert bare("2: 1. %s 2. %s?" % (first, second)) in bare(s["judge"]["prompt"]), s
+    assert s["judge"]["choice"] in ("1", "2", "__invalid__"), s
+assert any(s["samples"][0] != s["samples"][1] for s in judged)
+PYTHON
+
 # refused WHAT EXPECTED ARGUMENTS...: exit 2 and one message that says so.
 refused() {
   local what=$1 expected=$2
@@ -156,6 +177,8 @@ refused "a lost checkpoint" "$work/lost" eval.folder="$work/r5" eval.checkpoint=
 refused "a wrong key" "did you mean" eval.folder="$work/r6" eval.tasks.0.prompts=x
 refused "another judge" "holds another evaluation" eval.folder="$work/one" eval.judge.checkpoint="$work/more"
 refused "what is no specification" "tasks.yaml:1: eval: this is not understood here" eval.folder="$work/r8" eval.tasks.4.judge.spec="$tasks"
+refused "two greedy answers" "all greedy completions are equal" eval.folder="$work/r9" eval.tasks.4.samples=2
+refused "no place for the second" "each needs its place" eval.folder="$work/r10" eval.tasks.4.samples=2 eval.tasks.4.temperature=1
 refused "a wrong template" "close it with" eval.folder="$work/r7" 'eval.tasks.0.prompt={{q'
 "$sextant" eval >"$work/log" 2>&1
 [[ $? == 2 ]] || fail "no file: exit code is not 2"

@@ -64,10 +64,11 @@ EndpointModel::EndpointModel(const Endpoint& settings) : settings_(settings) {
   manner_.timeout_seconds = settings.timeout_seconds();
   manner_.attempts = settings.attempts();
   manner_.at_a_time = settings.at_a_time();
+  manner_.ca_file = settings.ca_file();
   if (!settings.has_key_variable()) return;
   const char* key = std::getenv(settings.key_variable().c_str());
   if (key == nullptr || *key == '\0') {
-    fail_input(fmt::format("eval.endpoint.key_variable: the environment has no {}; set it to the API key",
+    fail_input(fmt::format("endpoint.key_variable: the environment has no {}; set it to the API key",
                            settings.key_variable()));
   }
   manner_.bearer = key;

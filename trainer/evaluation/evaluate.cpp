@@ -135,6 +135,10 @@ void run_programs(const EvalTools& tools, const EvalTask& task, std::vector<orde
   }
 }
 
+ordered_json endpoint_identity(const Endpoint& endpoint) {
+  return {endpoint.url(), endpoint.model(), endpoint.texts()};
+}
+
 }  // namespace
 
 ordered_json eval_identity(const EvalSettings& settings, const EvalItems& items, const Manifest& checkpoint,
@@ -156,12 +160,12 @@ ordered_json eval_identity(const EvalSettings& settings, const EvalItems& items,
   }
   ordered_json identity{{"seed", settings.seed()}, {"tasks", tasks}};
   if (settings.endpoint().has_url()) {
-    identity["endpoint"] = {settings.endpoint().url(), settings.endpoint().model(),
-                            settings.endpoint().texts()};
+    identity["endpoint"] = endpoint_identity(settings.endpoint());
   } else {
     identity["weights"] = hex(weights_hash(checkpoint));
   }
   if (judge != nullptr) identity["judge"] = hex(weights_hash(*judge));
+  if (settings.judge().has_endpoint()) identity["judge"] = endpoint_identity(settings.judge().endpoint());
   return identity;
 }
 

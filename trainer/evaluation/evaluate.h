@@ -19,8 +19,8 @@ namespace sextant::trainer {
 using EvalItems = std::vector<std::vector<EvalItem>>;
 
 // What makes an evaluation what it is, for EvalRecords: settings that show in results, the texts of all items
-// and the weights, the judge's too where it has its own; of an endpoint its address and model (no checkpoint
-// is looked at).
+// and the weights, the judge's too where it has its own; of endpoints their addresses and models (no
+// checkpoint is looked at).
 nlohmann::ordered_json eval_identity(const EvalSettings& settings, const EvalItems& items,
                                      const Manifest& checkpoint, const Manifest* judge = nullptr);
 

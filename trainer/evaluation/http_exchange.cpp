@@ -112,6 +112,7 @@ class Exchange {
     ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
     ::curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(manner_.timeout_seconds * 1000));
     ::curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    if (!manner_.ca_file.empty()) ::curl_easy_setopt(easy, CURLOPT_CAINFO, manner_.ca_file.c_str());
     ::curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
     ::curl_easy_setopt(easy, CURLOPT_WRITEDATA, &replies_[transfer.request]);
     ++transfer.attempt;
@@ -141,9 +142,7 @@ class Exchange {
     ::curl_easy_getinfo(transfer.easy.get(), CURLINFO_RETRY_AFTER, &after);
     reply.status = status;
     if (code != CURLE_OK) reply.fault = fault_text(code, reply);
-    bool final =
-        code == CURLE_WRITE_ERROR || code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT;
-    if (final || !worth_another(reply) || transfer.attempt >= manner_.attempts) return;
+    if (is_final(code) || !worth_another(reply) || transfer.attempt >= manner_.attempts) return;
     double wait = manner_.first_wait_seconds *
                   std::ldexp(1.0, static_cast<int>(std::min<int64_t>(transfer.attempt - 1, 20)));
     wait = std::min(kLongestWait, std::max(wait, static_cast<double>(after)));
@@ -153,11 +152,21 @@ class Exchange {
     waiting_.push_back(std::move(transfer));
   }
 
+  // What another attempt does not change.
+  static bool is_final(CURLcode code) {
+    return code == CURLE_WRITE_ERROR || code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT ||
+           code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
+  }
+
   std::string fault_text(CURLcode code, const HttpReply& reply) const {
     if (code == CURLE_WRITE_ERROR) return fmt::format("its reply is longer than {} bytes", kLargestReply);
     if (code == CURLE_OPERATION_TIMEDOUT)
       return fmt::format("no whole reply in {} s ({} bytes came)", manner_.timeout_seconds,
                          reply.body.size());
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+      return "no authority that is known here vouches for its certificate; name one in endpoint.ca_file";
+    if (code == CURLE_SSL_CACERT_BADFILE)
+      return fmt::format("{} holds no certificates in PEM form that can be read", manner_.ca_file);
     return ::curl_easy_strerror(code);
   }
 };

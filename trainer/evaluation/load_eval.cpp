@@ -106,10 +106,18 @@ class Registry {
     if (arg.key == "ignore_case" && grading == EvalTask::includes)
       return task.set_ignore_case(arg.text == "true" || arg.text == "True");
     if (grading == EvalTask::model_graded && set_judge_argument(arg, *task.mutable_judge())) return;
-    if (arg.key == "max_tokens" && !arg.text.empty() && arg.text.size() < 7 &&
-        arg.text.find_first_not_of("0123456789") == std::string::npos && std::stoll(arg.text) > 0)
-      return task.set_tokens(std::stoll(arg.text));
+    if (arg.key == "max_tokens" && is_count(arg.text)) return task.set_tokens(std::stoll(arg.text));
+    if (arg.key == "multicomp_n" && grading == EvalTask::model_graded && is_count(arg.text)) {
+      task.set_samples(std::stoll(arg.text));
+      return task.set_temperature(task.samples() > 1 ? 1
+                                                     : 0);  // what the API draws with where nothing is said
+    }
     fail(arg, fmt::format("'{}' is not understood here", arg.text));
+  }
+
+  static bool is_count(const std::string& text) {
+    return !text.empty() && text.size() < 7 && text.find_first_not_of("0123456789") == std::string::npos &&
+           std::stoll(text) > 0;
   }
 
   // Specifications are in the registry's folder beside the evals'.

@@ -47,20 +47,26 @@ void grade_by_match(const CompletionGrader& grader, const EvalItem& item, const 
 // The judge reads all completions and says what it finds; greedily, as OpenAI Evals asks it.
 void grade_by_judge(EvalModel& judge, const EvalTask& task, const std::vector<const EvalItem*>& items,
                     const std::vector<Answered>& answered, std::vector<ordered_json>& records) {
-  JudgeSpec spec = load_judge_spec(task.judge());
+  JudgeSpec spec = load_judge_spec(task.judge(), task.samples());
   WritingRules rules;
   rules.tokens = task.judge().tokens();
   std::vector<Question> questions;
   for (size_t i = 0; i < items.size(); ++i) {
     Question question = question_of(task, *items[i]);
     question.origin += ", the judge";
-    std::string text = put_around(items[i]->around_completion, answered[i].answers[0].text);
+    std::vector<std::string> answers;
+    for (const Answer& answer : answered[i].answers) answers.push_back(answer.text);
+    std::string text = put_around(items[i]->around_completion, judged_text(spec, answers));
     question.messages = {{data::Role::kUser, std::move(text)}};
     questions.push_back(std::move(question));
   }
   std::vector<Answered> said = judge.write(questions, rules);
   for (size_t i = 0; i < items.size(); ++i) {
-    records[i].update(answered[i].answers[0].seen);
+    if (task.samples() > 1) {
+      for (const Answer& answer : answered[i].answers) records[i]["samples"].push_back(answer.seen);
+    } else {
+      records[i].update(answered[i].answers[0].seen);
+    }
     std::string choice = choice_in(spec, said[i].answers[0].text);
     ordered_json& judged = records[i]["judge"] = std::move(said[i].given);
     judged.update(said[i].answers[0].seen);

@@ -60,11 +60,37 @@ std::vector<std::string> characters_of(const std::string& text) {
   return characters;
 }
 
+// Python's format: calls `literal(c)` with each character, and `field(name)` for what stands in braces.
+template <class Literal, class Field>
+void read_format(const std::string& text, const std::string& file, const Literal& literal,
+                 const Field& field) {
+  for (size_t at = 0; at < text.size(); ++at) {
+    bool twice = at + 1 < text.size() && text[at + 1] == text[at];
+    if (text[at] != '{' && text[at] != '}') {
+      literal(text[at]);
+    } else if (twice) {
+      literal(text[at++]);
+    } else {
+      size_t end = text[at] == '{' ? text.find('}', at) : std::string::npos;
+      require(end != std::string::npos, file + ": the prompt has a brace without its partner");
+      field(text.substr(at + 1, end - at - 1));
+      at = end;
+    }
+  }
+}
+
+// The i-th of the letters from `first` on, as OpenAI Evals numbers answers with them.
+std::string letter(char first, int64_t i) {
+  return {static_cast<char>(first + i % 26)};
+}
+
 // Reads one specification.
 class SpecReader {
  public:
-  SpecReader(const JudgedBy& judged, const YamlNode& root) : judged_(judged), root_(root) {
+  SpecReader(const JudgedBy& judged, const YamlNode& root, int64_t completions)
+      : judged_(judged), root_(root) {
     spec_.file = judged.spec();
+    spec_.completions = completions;
   }
 
   JudgeSpec read() {
@@ -78,9 +104,12 @@ class SpecReader {
       } else if (node.key == "eval_type") {
         read_type(node);
       } else if (node.key == "input_outputs") {
-        if (node.children.size() != 1) fail(node, "one input with its completion is read here");
-        spec_.input = node.children[0].key;
-        spec_.output = node.children[0].text;
+        read_pairs(node);
+      } else if (node.key == "output_template") {
+        spec_.sample_template = node.text;
+      } else if (node.key == "completion_sample_templates") {
+        if (node.children.size() != 1) fail(node, "give one template, of the completion");
+        spec_.sample_template = node.children[0].text;
       } else if (node.key != "choice_scores" && node.key != "args" && node.key != "key" &&
                  node.key != "group") {
         fail(node, "this is not understood here");
@@ -88,6 +117,10 @@ class SpecReader {
     }
     require(!spec_.prompt.empty() && !spec_.choices.empty(),
             fmt::format("{}: a specification needs prompt and choice_strings", spec_.file));
+    require(spec_.completions == 1 || !spec_.sample_template.empty(),
+            fmt::format("{}: of {} completions each needs its place; give completion_sample_templates, or "
+                        "samples: 1 in the task",
+                        spec_.file, spec_.completions));
     if (const YamlNode* scores = child(root_, "choice_scores")) read_scores(*scores);
     end_prompt();
     fill_arguments();
@@ -103,11 +136,27 @@ class SpecReader {
     fail_input(fmt::format("{}:{}: {}: {}", spec_.file, at.key_line, at.key, what));
   }
 
-  void read_choices(const YamlNode& node) {
-    if (node.kind == YamlNode::Kind::kScalar) {
-      if (node.text.starts_with("from_n")) fail(node, "choices of several completions are not read here");
-      spec_.choices = characters_of(node.text);
+  void read_pairs(const YamlNode& node) {
+    if (node.children.empty()) fail(node, "give INPUT: COMPLETION");
+    spec_.pairs.clear();
+    for (const YamlNode& pair : node.children) spec_.pairs.push_back({pair.key, pair.text});
+  }
+
+  // The numbers of completions, from 1, or their letters.
+  void number_choices(const YamlNode& node) {
+    if (spec_.completions == 1)
+      fail(node, "choices are the numbers of several completions; give the task samples: 2 or more");
+    for (int64_t i = 0; i < spec_.completions; ++i) {
+      spec_.choices.push_back(node.text == "from_n"       ? std::to_string(i + 1)
+                              : node.text == "from_n_abc" ? letter('a', i)
+                                                          : letter('A', i));
     }
+  }
+
+  void read_choices(const YamlNode& node) {
+    if (node.text == "from_n" || node.text == "from_n_abc" || node.text == "from_n_ABC")
+      return number_choices(node);
+    if (node.kind == YamlNode::Kind::kScalar) spec_.choices = characters_of(node.text);
     for (const YamlNode& one : node.children) spec_.choices.push_back(one.text);
     for (const std::string& choice : spec_.choices) {
       if (choice.empty() || choice.find_first_of(kPunctuation) != std::string::npos)
@@ -201,7 +250,10 @@ std::string conversation_text(const ItemObject& messages) {
 std::string field_text(const JudgeSpec& spec, const ItemObject& object, const std::string& field,
                        const std::string& question) {
   auto found = object.find(field);
-  if (found == object.end() && field == spec.input) return question;
+  if (found == object.end() && field == "n") return std::to_string(spec.completions);
+  bool asked = std::any_of(spec.pairs.begin(), spec.pairs.end(),
+                           [&](const auto& pair) { return field == pair.input; });
+  if (found == object.end() && asked) return question;
   if (found == object.end())
     fail_input(fmt::format("the field '{}' is missing, which the prompt of {} names", field, spec.file));
   bool said = found->is_array() && !found->empty() && (*found)[0].is_object() && (*found)[0].contains("role");
@@ -211,38 +263,71 @@ std::string field_text(const JudgeSpec& spec, const ItemObject& object, const st
 
 }  // namespace
 
-JudgeSpec load_judge_spec(const JudgedBy& judged) {
+JudgeSpec load_judge_spec(const JudgedBy& judged, int64_t completions) {
   std::filesystem::path file = judged.spec();
   std::vector<Complaint> complaints;
   YamlNode root = parse_yaml(data::read_file(file, kLargestSpec), file, complaints);
   check(complaints, Origins(file));
   const YamlNode* named = child(root, file.stem().string());
-  return SpecReader(judged, child(root, "prompt") == nullptr && named != nullptr ? *named : root).read();
+  return SpecReader(judged, child(root, "prompt") == nullptr && named != nullptr ? *named : root, completions)
+      .read();
 }
 
 std::vector<std::string> judge_prompt(const JudgeSpec& spec, const ItemObject& object,
                                       const std::string& question) {
+  bool several = spec.pairs.size() > 1;
+  std::string asked;  // the output whose place is the completion's
   std::vector<std::string> around{""};
-  const std::string& text = spec.prompt;
-  for (size_t at = 0; at < text.size(); ++at) {
-    bool twice = at + 1 < text.size() && text[at + 1] == text[at];
-    if (text[at] != '{' && text[at] != '}') {
-      around.back() += text[at];
-    } else if (twice) {
-      around.back() += text[at++];
-    } else {
-      size_t end = text[at] == '{' ? text.find('}', at) : std::string::npos;
-      require(end != std::string::npos, spec.file + ": the prompt has a brace without its partner");
-      std::string field = text.substr(at + 1, end - at - 1);
-      if (field == spec.output) {
+  auto is_asked = [&](const std::string& field) {
+    return std::any_of(spec.pairs.begin(), spec.pairs.end(), [&](const auto& pair) {
+      return pair.output == field && !(several && object.contains(field));
+    });
+  };
+  read_format(
+      spec.prompt, spec.file, [&](char c) { around.back() += c; },
+      [&](const std::string& field) {
+        if (!is_asked(field)) {
+          around.back() += field_text(spec, object, field, question);
+          return;
+        }
+        if (!asked.empty() && asked != field)
+          fail_input(
+              fmt::format("{} wants both {} and {}; one is asked for, the other must stand in the item",
+                          spec.file, asked, field));
+        asked = field;
         around.emplace_back();
-      } else {
-        around.back() += field_text(spec, object, field, question);
-      }
-      at = end;
-    }
-  }
+      });
+  require(
+      !several || !asked.empty(),
+      fmt::format("all completions that {} names stand in the item; leave the one out that is to be asked "
+                  "for",
+                  spec.file));
   return around;
+}
+
+std::string judged_text(const JudgeSpec& spec, const std::vector<std::string>& answers) {
+  if (spec.sample_template.empty()) return answers.at(0);
+  std::string text;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    read_format(
+        spec.sample_template, spec.file, [&](char c) { text += c; },
+        [&](const std::string& field) {
+          auto number = static_cast<int64_t>(i);
+          if (field == "i") {
+            text += std::to_string(i + 1);
+          } else if (field == "i_abc" || field == "i_ABC") {
+            text += letter(field == "i_abc" ? 'a' : 'A', number);
+          } else if (field == "n") {
+            text += std::to_string(answers.size());
+          } else if (field == "output") {
+            text += answers[i];
+          } else {
+            fail_input(fmt::format("{}: a sample template has i, i_abc, i_ABC, n and output, not '{}'",
+                                   spec.file, field));
+          }
+        });
+  }
+  return stripped(text);
 }
 
 std::string choice_in(const JudgeSpec& spec, const std::string& words) {

@@ -56,7 +56,7 @@ class ItemWriter {
         target_(task.target()),
         group_(task.group()),
         cluster_(task.cluster()) {
-    if (judged()) spec_ = load_judge_spec(task.judge());
+    if (judged()) spec_ = load_judge_spec(task.judge(), task.samples());
     if (task.has_program()) {
       size_t place = task.program().find(kCompletionField);
       program_.emplace_back(task.program().substr(0, place));

@@ -93,12 +93,16 @@ class TaskRules {
     } else if (task_.grading() == EvalTask::model_graded) {
       if (!task_.judge().has_spec())
         complain("judge.spec", "grading: model_graded needs a specification; give judge.spec");
+      if (task_.has_program() || task_.pass_at_size() > 0)
+        complain("grading", "program and pass_at belong to grading: execution");
+      several_samples();
     } else {
       if (task_.target().empty() == !task_.has_ideals_field())
         complain("target", "generation needs either target or ideals_field");
       if (task_.has_judge()) complain("judge", "this belongs to grading: model_graded");
       if (task_.has_program() || task_.has_samples() || task_.pass_at_size() > 0)
-        complain("grading", "program, samples and pass_at belong to grading: execution");
+        complain("grading",
+                 "program and pass_at belong to grading: execution, samples to it and to model_graded");
     }
     if (task_.prompt().empty() == !task_.has_messages_field())
       complain("prompt", "generation needs either prompt or messages_field");
@@ -115,6 +119,11 @@ class TaskRules {
       complain("answers", "answers belong to grading: exact_match and execution");
   }
 
+  void several_samples() {
+    if (task_.samples() > 1 && task_.temperature() <= 0)
+      complain("samples", "all greedy completions are equal; give a temperature, or samples: 1");
+  }
+
   void program() {
     size_t place = task_.program().find(kCompletionField);
     if (place == std::string::npos || task_.program().find(kCompletionField, place + 1) != std::string::npos)
@@ -122,8 +131,7 @@ class TaskRules {
     if (task_.has_ideals_field())
       complain("ideals_field", "programs are graded by running them; leave it out");
     if (task_.answers_size() > 1) complain("answers", "a program is read in one way; give one pattern");
-    if (task_.samples() > 1 && task_.temperature() <= 0)
-      complain("samples", "all greedy completions are equal; give a temperature, or samples: 1");
+    several_samples();
     for (int64_t k : task_.pass_at()) {
       if (k > task_.samples())
         complain("pass_at", fmt::format("pass@{} needs {} samples, and there are {}", k, k, task_.samples()));
@@ -131,19 +139,28 @@ class TaskRules {
   }
 };
 
-void check_model(const EvalRun& run, std::vector<Complaint>& complaints) {
+void check_endpoint(const Endpoint& endpoint, const std::string& key, const parallel::MeshSettings& mesh,
+                    std::vector<Complaint>& complaints) {
+  if (!endpoint.url().starts_with("http://") && !endpoint.url().starts_with("https://"))
+    complaints.push_back({key + ".url", "an endpoint's address begins with http:// or https://"});
+  if (!endpoint.has_model()) complaints.push_back({key + ".model", "give what the server calls the model"});
+  if (mesh.tensor() > 1 || mesh.pipeline() > 1)
+    complaints.push_back({"parallel", "ranks do not share a served model; leave tensor and pipeline at 1"});
+}
+
+void check_models(const EvalRun& run, std::vector<Complaint>& complaints) {
   const EvalSettings& settings = run.eval();
   const Endpoint& endpoint = settings.endpoint();
   if (settings.has_checkpoint() == endpoint.has_url())
     complaints.push_back(
         {"eval.checkpoint", "an evaluation is of a checkpoint or of endpoint.url; give one of them"});
+  const JudgeModel& judge = settings.judge();
+  if (judge.has_checkpoint() && judge.has_endpoint())
+    complaints.push_back({"eval.judge", "a judge is a checkpoint or an endpoint; give one of them"});
+  if (judge.has_endpoint())
+    check_endpoint(judge.endpoint(), "eval.judge.endpoint", run.parallel(), complaints);
   if (!endpoint.has_url()) return;
-  if (!endpoint.url().starts_with("http://") && !endpoint.url().starts_with("https://"))
-    complaints.push_back({"eval.endpoint.url", "an endpoint's address begins with http:// or https://"});
-  if (!endpoint.has_model())
-    complaints.push_back({"eval.endpoint.model", "give what the server calls the model"});
-  if (run.parallel().tensor() > 1 || run.parallel().pipeline() > 1)
-    complaints.push_back({"parallel", "ranks do not share a served model; leave tensor and pipeline at 1"});
+  check_endpoint(endpoint, "eval.endpoint", run.parallel(), complaints);
   for (int i = 0; i < settings.tasks_size(); ++i) {
     std::string key = fmt::format("eval.tasks.{}", i);
     if (settings.tasks(i).has_shards())
@@ -168,7 +185,7 @@ std::vector<Complaint> eval_complaints(const EvalRun& run) {
   }
   if (run.parallel().zero_stage() > 0)
     complaints.push_back({"parallel.zero_stage", "nothing is trained here; set parallel.zero_stage=0"});
-  check_model(run, complaints);
+  check_models(run, complaints);
   for (Complaint& one : exam_complaints(settings)) complaints.push_back(std::move(one));
   if (settings.tasks_size() == 0) complaints.push_back({"eval.tasks", "there is no task; give one or more"});
   std::set<std::string> names;

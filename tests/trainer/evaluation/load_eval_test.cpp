@@ -79,7 +79,11 @@ TEST_F(LoadEval, ModelGradedEvalsNameTheirSpecification) {
       "    samples_jsonl: j.jsonl\n";
   expect_part(refusal(graded), "args has no modelgraded_spec");
   expect_part(refusal(graded + "    modelgraded_spec: ../../secrets\n"), "registry.yaml:6: modelgraded_spec");
-  expect_part(refusal(graded + "    multicomp_n: 2\n"), "registry.yaml:6: multicomp_n");
+  expect_part(refusal(graded + "    multicomp_n: from_models\n"), "registry.yaml:6: multicomp_n");
+  write("registry.yaml", graded + "    multicomp_n: 3\n    modelgraded_spec: best\n");
+  task = load().eval().tasks(0);
+  EXPECT_EQ(task.samples(), 3);
+  EXPECT_EQ(task.temperature(), 1) << "they are drawn, or they would be equal";
 }
 
 TEST_F(LoadEval, EvalsOfARegistryBecomeTasks) {

@@ -32,9 +32,9 @@ class ModelGraded : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  JudgeSpec spec(const std::string& text) const {
+  JudgeSpec spec(const std::string& text, int64_t completions = 1) const {
     std::ofstream(folder_ / "funny.yaml") << text;
-    return load_judge_spec(judged_);
+    return load_judge_spec(judged_, completions);
   }
   std::string refusal(const std::string& text) const {
     try {
@@ -108,13 +108,55 @@ TEST_F(ModelGraded, ArgumentsAreChosenByName) {
   EXPECT_EQ(judge_prompt(spec(text), ItemObject::object(), "")[0], "Is it right? ");
 }
 
+// The best of several answers to one question, as the registry's best.yaml asks.
+TEST_F(ModelGraded, SeveralAnswersStandOneAfterTheOther) {
+  std::string text =
+      "prompt: 'Which of {n} answers {input} best? {completion}'\n"
+      "completion_sample_templates:\n  completion: \"{i}. {output}\\n\"\n"
+      "choice_strings: from_n\ninput_outputs:\n  input: completion\n";
+  JudgeSpec read = spec(text, 3);
+  EXPECT_EQ(read.choices, (std::vector<std::string>{"1", "2", "3"}));
+  EXPECT_EQ(judge_prompt(read, ItemObject{{"input", "why"}}, "")[0], "Which of 3 answers why best? ");
+  EXPECT_EQ(judged_text(read, {"so", "{n}", "no"}), "1. so\n2. {n}\n3. no");
+  EXPECT_EQ(choice_in(read, "2."), "2");
+  read = spec(
+      "prompt: '{completion}'\noutput_template: '{i_ABC}/{i_abc} of {n} {{{output}}} '\n"
+      "choice_strings: from_n_ABC\nchoice_scores: {A: 0, B: 1}\n",
+      2);
+  EXPECT_EQ(read.choices, (std::vector<std::string>{"A", "B"}));
+  EXPECT_EQ(judged_text(read, {"x", "y"}), "A/a of 2 {x} B/b of 2 {y}");
+  EXPECT_EQ(
+      spec("prompt: '{completion}'\noutput_template: '{output}'\nchoice_strings: from_n_abc\n", 2).choices,
+      (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(judged_text(spec(kFunny), {"alone"}), "alone");
+  EXPECT_THROW(judged_text(spec("prompt: x\noutput_template: '{what}'\nchoice_strings: AB\n"), {"x"}), Error);
+  EXPECT_THROW(spec(kFunny, 2), Error) << "no place for the second";
+}
+
+// One answer beside another that the item has, as the registry's battle.yaml asks.
+TEST_F(ModelGraded, AnAnswerIsComparedWithTheItems) {
+  std::string text =
+      "prompt: '{input1}: {completion1}; {input2}: {completion2}. Is the first better?'\nchoice_strings: YN\n"
+      "input_outputs:\n  input1: completion1\n  input2: completion2\n";
+  JudgeSpec read = spec(text);
+  ItemObject object{{"input1", "a"}, {"input2", "b"}, {"completion1", "old"}};
+  auto around = judge_prompt(read, object, "");
+  ASSERT_EQ(around.size(), 2u);
+  EXPECT_EQ(around[0], "a: old; b: ");
+  EXPECT_TRUE(around[1].starts_with(". Is the first better?"));
+  EXPECT_THROW(judge_prompt(read, ItemObject{{"input1", "a"}, {"input2", "b"}}, ""), Error)
+      << "two are missing";
+  object["completion2"] = "new";
+  EXPECT_THROW(judge_prompt(read, object, ""), Error) << "none is missing";
+}
+
 TEST_F(ModelGraded, WhatIsNotUnderstoodIsRefusedWithItsLine) {
   auto expect_part = [&](const std::string& text, const std::string& part) {
     EXPECT_NE(refusal(text).find(part), std::string::npos) << part << " is not in " << refusal(text);
   };
   expect_part("prompt: x\nchoice_strings: from_n\n", "funny.yaml:2: choice_strings");
   expect_part("prompt: x\nchoice_strings: ['a.b']\n", "has punctuation");
-  expect_part("prompt: x\nchoice_strings: AB\ncompletion_sample_templates: {a: b}\n", "funny.yaml:3");
+  expect_part("prompt: x\nchoice_strings: AB\ncompletion_sample_templates: {a: b, c: d}\n", "funny.yaml:3");
   expect_part("prompt: x\nchoice_strings: AB\nchoice_scores: {A: 1}\n", "the choice 'B' has no score");
   expect_part("prompt: x\nchoice_strings: AB\nchoice_scores: {A: 1, B: one}\n", "'one' is no number");
   expect_part("prompt: x\nchoice_strings: AB\neval_type: guess\n", "'guess' is none of");
