@@ -71,7 +71,7 @@ json.dump({"evals": ["mmlu.jsonl"], "items": 100, **kind, "characters": kind, "w
                {"source": "web", "document": 7, "position": 1, "needle": "n", "text": "</script>"}]}]}, open(work + "/found.json", "w"))
 PYTHON
 
-all=("$work/one" "$two" "$work/three" "$work/ppo" "$work/safety" "$work/before" "$work/after" "$work/found.json")
+all=("$work/one" "$two" "$work/three" "$work/ppo" "$work/safety" "$work/before" "$work/after" "$work/found.json" "$work/points.csv")
 "$sextant" report "${all[@]}" --output "$work/page.html" >"$work/table" 2>"$work/err" || fail "report: $(cat "$work/err")"
 cat "$work/table"
 /usr/bin/python3 - "$work" <<'PYTHON' || fail "the page or the table"
@@ -91,6 +91,8 @@ settings = {s["key"]: s for s in one["settings"]}
 assert settings["optimizer.learning_rate"]["value"] == "0.003" and settings["optimizer.learning_rate"]["changed"]
 assert not settings["optimizer.beta1"]["changed"] and one["stage"] == "pretrain" and one["notes"] == []
 assert one["prediction"]["outcome"] == lines[-1]["valid_loss"] and 3 < one["prediction"]["loss"] < 6, one["prediction"]
+(law,) = report["laws"]
+assert law["sha256"] == one["prediction"]["points_sha256"] and len(law["points"]) == 5 and law["points"][1] == {"flops": 4e9, "loss": 5.2}, law
 assert len(two["curves"]["loss"]["y"]) <= 2000 and max(two["curves"]["loss"]["y"]) == 99.5
 notes = "\n".join(two["notes"])
 assert "1 damaged line of metrics.jsonl" in notes and "metrics.jsonl:9000" in notes, notes
@@ -102,7 +104,7 @@ assert re.search(r"^loss +%s" % re.escape("%.5g" % lines[-1]["loss"]), table, re
 assert re.search(r"capitals.* acc +0.5000 .*46$", table, re.M) and re.search(r"^  essays +40.00 +80.00", table, re.M)
 assert "2 of 100 items" in table and "over-refusal" in table, table
 PYTHON
-/usr/bin/python3 "$source_root/tests/harness/browser.py" "$work/page.html" "$work" 24 || fail "browser"
+/usr/bin/python3 "$source_root/tests/harness/browser.py" "$work/page.html" "$work" 25 || fail "browser"
 [[ -s $work/light.png && -s $work/dark.png && -s $work/phone.png && -s $work/paper.pdf ]] || fail "no pictures"
 
 "$sextant" report "$work/one/" >/dev/null 2>"$work/err" || fail "one run: $(cat "$work/err")"
@@ -130,7 +132,9 @@ for damaged in '[{"task": 3}]' '[{"task": "t", "metric": "ece", "value": 1, "n":
 done
 echo '{' >"$work/safety/safety.json"
 refused "it is not what \`sextant safety\` writes" "$work/safety"
-refused "it is not what \`sextant data contamination --output\` writes" "$work/points.csv"
+refused "it is not what \`sextant data contamination --output\` writes" "$run"
+sed 4s/4.9/-4.9/ "$work/points.csv" >"$work/below.csv"
+refused "below.csv:4: -4.9 is not above 0" "$work/below.csv"
 "$sextant" report "$work/one" --output "$work/no/such/page.html" >"$work/out" 2>"$work/err"
 [[ $? == 1 ]] || fail "a folder that is not there: $(cat "$work/err")"
 echo "report: shows what was measured, opens without a word, and refuses what is no run"

@@ -72,7 +72,7 @@ void read_format(const std::string& text, const std::string& file, const Literal
       literal(text[at++]);
     } else {
       size_t end = text[at] == '{' ? text.find('}', at) : std::string::npos;
-      require(end != std::string::npos, file + ": the prompt has a brace without its partner");
+      require(end != std::string::npos, file + ": a brace is without its partner");
       field(text.substr(at + 1, end - at - 1));
       at = end;
     }

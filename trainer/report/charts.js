@@ -32,6 +32,7 @@ const kFormats = {
   plain,
   count: (value) => scaled(value, '', 1000, ['', 'k', 'M', 'G', 'T', 'P']),
   bytes: (value) => scaled(value, 'B', 1024, [' ', ' Ki', ' Mi', ' Gi', ' Ti']),
+  power: (value) => (10 ** value).toExponential(1),
   share: (value) => Number((100 * value).toPrecision(4)) + ' %',
   seconds: (value) => (value < 1 ? Number((1000 * value).toPrecision(4)) + ' ms' : plain(value) + ' s'),
 };

@@ -1,5 +1,5 @@
 'use strict';
-// Sections about what was measured of models: evaluations, calibration, contamination, predictions.
+// Sections about what was measured of models: evaluations, calibration, contamination, predictions and their laws.
 
 // An interval and its middle as a bar between `from` and `to`.
 function drawBar(parent, one, from, to, colour) {
@@ -144,6 +144,50 @@ function predictedSeries(run) {
   const axis = run.axes[run.curves.loss.axis], ends = (list) => [list[0], list[list.length - 1]];
   return [{ label: run.name + ', predicted', colour: '#808080', sparse: true, y: [run.prediction.loss, run.prediction.loss],
     axis: { step: ends(axis.step), tokens: ends(axis.tokens) } }];
+}
+
+// Losses of small runs over their compute; of each run that was foretold from them the law, the prediction with its interval,
+// and what came.
+function drawLaw(parent, file, runs) {
+  const times = new Map(), options = {};
+  // Runs of equal compute are set apart by a hair: a chart has one row for each place.
+  const place = (flops) => {
+    times.set(flops, (times.get(flops) || 0) + 1);
+    return Math.log10(flops) + 1e-7 * times.get(flops);
+  };
+  const series = [];
+  const add = (label, colour, x, y, how) => {
+    series.push({ label, colour, x, y, sparse: how.strokeWidth !== 0 });
+    options[label] = how;
+  };
+  const dots = { strokeWidth: 0, drawPoints: true, pointSize: 4 };
+  add(file.name, kColours[7], file.points.map((point) => place(point.flops)), file.points.map((point) => point.loss), dots);
+  for (const run of runs) {
+    const one = run.prediction, fit = one.fit, end = Math.log10(one.flops), begin = Math.min(...series[0].x);
+    if (['a', 'b', 'c'].every((name) => typeof fit[name] === 'number')) {
+      const x = Array.from({ length: 61 }, (_, i) => begin + (i / 60) * (end - begin));
+      add('law of ' + run.name, '#808080', x, x.map((at) => fit.a * 10 ** (at * fit.b) + fit.c), { strokePattern: [6, 3] });
+    }
+    const bar = (chart, name, context, x, y, colour, radius) => {
+      context.strokeStyle = context.fillStyle = colour;
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.stroke();
+      if (!one.loss_95) return;
+      context.beginPath();
+      for (const value of one.loss_95) context.lineTo(x, chart.toDomYCoord(value));
+      context.stroke();
+    };
+    add(run.name + ', predicted', '#808080', [place(one.flops)], [one.loss], { ...dots, drawPointCallback: bar });
+    add(run.name + ', came', run.colour, [place(one.flops)], [one.outcome], { ...dots, pointSize: 5 });
+  }
+  drawChart(parent, 'Held-out loss over FLOPs', series, { xFormat: 'power', options: { series: options, xRangePad: 10 } });
+}
+
+function drawLaws(files, runs) {
+  if (files.length === 0) return;
+  const place = element(section('Scaling'), 'div', { className: 'grid' });
+  for (const file of files) drawLaw(place, file, runs.filter((run) => run.prediction?.points_sha256 === file.sha256));
 }
 
 // Shares of answers before and after, with their changes and what perplexity they cost.

@@ -201,12 +201,13 @@ function listen() {
   });
 }
 
-const kParts = [...kReport.runs, ...kReport.safety, ...kReport.evals, ...kReport.contamination];
+const kParts = [...kReport.runs, ...kReport.laws, ...kReport.safety, ...kReport.evals, ...kReport.contamination];
 for (const list of [kReport.runs, kReport.evals]) list.forEach((one, index) => Object.assign(one, { index, colour: colourOf(index) }));
 document.title = kParts.map((one) => one.name).join(', ') + ' · Sextant report';
 document.getElementById('made').textContent = kReport.made + ', ' + kReport.program + '; ' + kParts.map((one) => one.folder).join(', ');
 const kOthers = kReport.runs.map((run) => run.stage).filter((stage) => !(stage in kStages));
 for (const stage of [...Object.keys(kStages), ...new Set(kOthers)]) drawStage(stage, kStages[stage] || spoken(stage));
+drawLaws(kReport.laws, kReport.runs);
 drawSafety(kReport.safety);
 drawEvals(kReport.evals);
 drawContamination(kReport.contamination);

@@ -12,6 +12,7 @@
 #include "parallel/base/error.h"
 #include "trainer/evaluation/results.h"
 #include "trainer/report/eval_parts.h"
+#include "trainer/report/law_part.h"
 #include "trainer/report/safety_part.h"
 #include "trainer/report/training_run.h"
 
@@ -46,6 +47,7 @@ struct Part {
 };
 
 Part part_of(const fs::path& path, const KindOfFile& kind) {
+  if (fs::is_regular_file(path) && path.extension() == ".csv") return {"laws", law_part(path)};
   if (fs::is_regular_file(path)) return {"contamination", contamination_part(path)};
   if (fs::exists(path / "metrics.jsonl")) return {"runs", training_run(path, kind)};
   if (fs::exists(path / "safety.json")) return {"safety", safety_part(path)};
@@ -116,6 +118,7 @@ ordered_json report_of(const std::vector<fs::path>& paths, const KindOfFile& kin
   ordered_json report{{"made", fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::time(nullptr)))},
                       {"program", program},
                       {"runs", ordered_json::array()},
+                      {"laws", ordered_json::array()},
                       {"evals", ordered_json::array()},
                       {"safety", ordered_json::array()},
                       {"contamination", ordered_json::array()}};
@@ -150,6 +153,8 @@ std::string report_table(const ordered_json& report) {
     for (const ordered_json& note : run["notes"])
       text += fmt::format("{}: {}\n", run["name"].get<std::string>(), note.get<std::string>());
   }
+  for (const ordered_json& law : report["laws"])
+    text += fmt::format("{}: {} runs over compute\n", law["name"].get<std::string>(), law["points"].size());
   for (const ordered_json& eval : report["evals"])
     text += fmt::format("{}\n{}\n", eval["name"].get<std::string>(), results_table(eval["results"]));
   for (const ordered_json& found : report["contamination"])
