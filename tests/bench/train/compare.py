@@ -26,6 +26,7 @@ ROWS = {
     "large-bf16-selective": (LARGE, "bf16", "bf16", "yes", ["numerics.recompute=selective"]),
     "large-all-bf16": (LARGE, "bf16", "all-bf16", "yes", []),
     "large-fp32": (LARGE, "fp32", "fp32", "yes", []),
+    "large-fp32-selective": (LARGE, "fp32", "fp32", "yes", ["numerics.recompute=selective"]),
 }
 
 
