@@ -65,6 +65,16 @@ void no_floor(const PowerLaw& law, const LogPoints& points, const FittedLaw& fit
         "the law's constant came out as nothing: these runs do not show where the loss levels off");
 }
 
+void wide_interval(const FittedLaw& fitted, std::vector<std::string>& doubts) {
+  if (!fitted.prediction || !fitted.prediction_interval) return;
+  double width = (fitted.prediction_interval->high - fitted.prediction_interval->low) / *fitted.prediction;
+  if (width > kWide)
+    doubts.push_back(
+        fmt::format("the prediction's interval is {} of it wide: rungs nearer to the run, or more of them, "
+                    "would narrow it",
+                    percent(width)));
+}
+
 }  // namespace
 
 std::vector<std::string> fit_doubts(ScalingForm form, const LogPoints& points, const FittedLaw& fitted) {
@@ -73,6 +83,7 @@ std::vector<std::string> fit_doubts(ScalingForm form, const LogPoints& points, c
   points_off(law, points, fitted, doubts);
   runs_apart(points, doubts);
   no_floor(law, points, fitted, doubts);
+  wide_interval(fitted, doubts);
   return doubts;
 }
 

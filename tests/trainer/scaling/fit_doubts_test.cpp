@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 
 #include "tests/data/scratch_folder.h"
 
@@ -12,7 +13,8 @@ namespace {
 using data::expect_has;
 
 // Losses at 1e12, 4e12 and so on, fitted by L(C) = a C^b + c.
-std::vector<std::string> doubts_of(const std::vector<double>& losses, bool repeated = false) {
+std::vector<std::string> doubts_of(const std::vector<double>& losses, bool repeated = false,
+                                   std::optional<int> foretold = {}) {
   LogPoints points;
   points.log_x.resize(1);
   for (size_t i = 0; i < losses.size(); ++i) {
@@ -23,6 +25,10 @@ std::vector<std::string> doubts_of(const std::vector<double>& losses, bool repea
   FitSettings settings;
   settings.form = ScalingForm::kLoss;
   settings.draws = 0;
+  if (foretold) {
+    settings.draws = 200;
+    settings.place = std::vector<double>{std::log(1e12) + std::log(4.0) * *foretold};
+  }
   return fit_doubts(settings.form, points, fit_law(points, settings));
 }
 
@@ -65,6 +71,18 @@ TEST(FitDoubts, NoLevelToFallTo) {
   auto doubts = doubts_of(steeper);
   ASSERT_FALSE(doubts.empty());
   expect_has(doubts.back(), "constant came out as nothing");
+}
+
+TEST(FitDoubts, APredictionThatTheRunsDoNotFix) {
+  std::vector<double> smooth, rough;
+  for (int place = 0; place < 6; ++place) {
+    smooth.push_back(on_law(place));
+    rough.push_back(on_law(place) * (place % 2 == 0 ? 1.006 : 0.994));
+  }
+  EXPECT_EQ(doubts_of(smooth, false, 9), std::vector<std::string>());
+  auto doubts = doubts_of(rough, false, 9);
+  ASSERT_FALSE(doubts.empty());
+  expect_has(doubts.back(), "the prediction's interval is");
 }
 
 }  // namespace
