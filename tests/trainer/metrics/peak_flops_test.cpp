@@ -20,9 +20,12 @@ double reached_in_one_multiply() {
 }
 
 TEST(PeakFlops, IsWhatMultipliesReach) {
-  double peak = measured_peak_flops(at::kFloat, at::kCPU), reached = 0;
-  for (int i = 0; i < 10; ++i) reached = std::max(reached, reached_in_one_multiply());
-  EXPECT_GT(peak, 0.7 * reached);  // both are the best of ten and more; clocks vary
+  double peak = 0, reached = 0;  // in turn: a machine that others share is slow for a while, then fast
+  for (int i = 0; i < 5; ++i) {
+    peak = std::max(peak, measured_peak_flops(at::kFloat, at::kCPU));
+    for (int j = 0; j < 2; ++j) reached = std::max(reached, reached_in_one_multiply());
+  }
+  EXPECT_GT(peak, 0.7 * reached);  // clocks vary
   EXPECT_LT(peak, 1e14);           // far beyond any core of today: something was not counted
 }
 
