@@ -85,7 +85,7 @@ def check_random(name, work):
         fast.backend_tokenizer.post_processor = processors.TemplateProcessing(
             single="<|user|> $A", pair="<|user|> $A $B", special_tokens=[("<|user|>", fast.vocab["<|user|>"])]
         )
-    settings["vocab_size"] = len(fast)
+    settings |= {"vocab_size": len(fast), "bos_token_id": None, "eos_token_id": None}  # defaults lie outside
     torch.manual_seed(3)
     network = AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**settings)).eval()
     with torch.no_grad():

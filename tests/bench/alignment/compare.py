@@ -69,7 +69,7 @@ def prepare(folder, options):
     write_lines(folder / "rendered.jsonl", [{"prompt": rendered} for _, rendered in pairs])
     write_lines(folder / "sft.jsonl", [{"prompt": "Who?", "response": "Nobody."}] * 8)
     write_lines(folder / "pairs.jsonl", [{"prompt": "Who?", "responses": ["You.", "Me."], "ranks": [1, 2]}] * 8)
-    (folder / "rule.yaml").write_text("rules: [{name: letters, kind: regex, pattern: '[aeiou][a-m]', reward: 1}]\n")
+    (folder / "rule.yaml").write_text("rules: [{name: letters, kind: regex, pattern: '(?i)^[^a-z]*[a-m]', reward: 1}]\n")
     run = {"steps": 1, "global_batch": 1, "micro_batch": 1}
     common = {"optimizer": {"learning_rate": 1e-6}, "numerics": {"compute": options.compute},
               "data": {"tokenizer": str(tokenizer)}, "chat": {"template": "plain"}}
@@ -77,12 +77,12 @@ def prepare(folder, options):
 
     def train(command, name, **settings):
         path = folder / f"{name}.yaml"
-        path.write_text(json.dumps({**common, **settings, "run": {**run, **settings.get("run", {}),
-                                                                 "folder": str(folder / name)}}))
+        whole = {**common, **settings, "run": {**run, **settings.get("run", {}), "folder": str(folder / name)}}
+        path.write_text(json.dumps({key: value for key, value in whole.items() if value is not None}))
         subprocess.run(["rm", "-rf", folder / name], check=True)
         call(command, path)
 
-    call("data", "build", "--tokenizer", tokenizer, "--output", folder / "words", folder / "rendered.jsonl")
+    call("data", "build", "--json-key", "prompt", "--tokenizer", tokenizer, "--output", folder / "words", folder / "rendered.jsonl")
     train("pretrain", "base", model=model, data={"tokenizer": str(tokenizer), "train": [str(folder / "words")]}, chat=None)
     train("reward", "reward", run={"start_from": str(folder / "base")}, reward={"train": [str(folder / "pairs.jsonl")]})
     subprocess.run(["rm", "-rf", folder / "export"], check=True)

@@ -64,7 +64,7 @@ else:
     from trl import GRPOConfig, GRPOTrainer
 
     def letters(completions, **_):
-        return [1.0 if re.search("[aeiou][a-m]", text) else 0.0 for text in completions]
+        return [1.0 if re.search("(?i)^[^a-z]*[a-m]", text) else 0.0 for text in completions]
 
     trainer = GRPOTrainer(
         model=policy, reward_funcs=letters, processing_class=tokenizer,
