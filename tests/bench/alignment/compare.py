@@ -67,7 +67,6 @@ def prepare(folder, options):
     pairs = equal_prompts(Tokenizer.from_file(str(tokenizer)), options.prompt, 256)
     write_lines(folder / "prompts.jsonl", [{"prompt": text} for text, _ in pairs])
     write_lines(folder / "rendered.jsonl", [{"prompt": rendered} for _, rendered in pairs])
-    write_lines(folder / "sft.jsonl", [{"prompt": "Who?", "response": "Nobody."}] * 8)
     write_lines(folder / "pairs.jsonl", [{"prompt": "Who?", "responses": ["You.", "Me."], "ranks": [1, 2]}] * 8)
     (folder / "rule.yaml").write_text("rules: [{name: letters, kind: regex, pattern: '(?i)^[^a-z]*[a-m]', reward: 1}]\n")
     run = {"steps": 1, "global_batch": 1, "micro_batch": 1}
