@@ -10,7 +10,7 @@
 namespace sextant::trainer {
 
 // The matrix multiplies of linear layers: bf16 on the tile unit where the processor has it (tile_product),
-// all else through ATen. N rows; without autograd.
+// widened to fp32 where it has no instruction for bf16, all else through ATen. N rows; without autograd.
 
 // A weight [out, in] and a bias [out] or none. Sinks are where their gradients go, null where autograd is to
 // carry them.
@@ -37,5 +37,9 @@ void linear_weight_gradient(const at::Tensor& grad, const at::Tensor& x, const a
 // Sums of grad's columns, to or onto `into` [out].
 void linear_bias_gradient(const at::Tensor& grad, const at::Tensor& into, parallel::Onto onto,
                           InstructionSet set = instruction_set());
+
+// The type whose multiply does the work of products of this type on this device: fp32 for bf16 on a processor
+// below AVX-512, whose bf16 multiply is a plain loop in ATen; the type itself elsewhere.
+at::ScalarType product_type(at::ScalarType type, at::Device device, InstructionSet set = instruction_set());
 
 }  // namespace sextant::trainer

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <ctime>
 
+#include "trainer/kernels/linear.h"
+
 namespace sextant::trainer {
 namespace {
 
@@ -32,7 +34,7 @@ double seconds_of_multiply(const at::Tensor& a, const at::Tensor& b) {
 double measured_peak_flops(at::ScalarType type, at::Device device) {
   at::NoGradGuard no_gradient;
   int64_t size = device.is_cuda() ? 8192 : (type == at::kDouble ? 512 : 1024);
-  auto options = at::TensorOptions().dtype(type).device(device);
+  auto options = at::TensorOptions().dtype(product_type(type, device)).device(device);
   at::Tensor a = at::ones({size, size}, options), b = at::ones({size, size}, options);
   seconds_of_multiply(a, b);  // threads start, kernels are chosen
   double best = seconds_of_multiply(a, b), spent = best;

@@ -41,10 +41,15 @@ double distance(const at::Tensor& got, const at::Tensor& want) {
 
 // bf16 results are rounded once: 2^-9 at most, half of that in the mean square.
 constexpr double kBf16 = 2e-3;
-// Of a sum of two products. Without the tile unit the second is added to the first one's bf16 result: two
-// roundings, independent of each other.
+// Sums stay in fp32 to their end: on the tile unit, and where products are widened.
+bool keeps_sums() {
+  return tile_unit() || product_type(at::kBFloat16, at::kCPU) == at::kFloat;
+}
+
+// Of a sum of two products. Elsewhere the second is added to the first one's bf16 result: two roundings,
+// independent of each other.
 double sum_in_bf16() {
-  return tile_unit() ? kBf16 : kBf16 * std::sqrt(2.0);
+  return keeps_sums() ? kBf16 : kBf16 * std::sqrt(2.0);
 }
 
 // fp32 sums of exact products: rounding of the sum alone.
@@ -80,13 +85,21 @@ TEST(Linear, WeightGradientInFp32) {
     at::Tensor grad = drawn({rows, out}, 1), x = drawn({rows, in}, 2);
     at::Tensor want = at::matmul(wide(grad).t(), wide(x));
     at::Tensor into = at::full({out, in}, 7.0, at::TensorOptions().dtype(at::kFloat));
-    // Without the unit the product is rounded to bf16 on its way.
-    double bound = tile_unit() ? kFp32 : kBf16;
+    // Elsewhere the product is rounded to bf16 on its way.
+    double bound = keeps_sums() ? kFp32 : kBf16;
     linear_weight_gradient(grad, x, into, Onto::kWrite);
     EXPECT_LT(distance(into, want), bound) << rows << ' ' << out << ' ' << in;
     linear_weight_gradient(grad, x, into, Onto::kAdd);
     EXPECT_LT(distance(into, 2 * want), bound);
   }
+}
+
+TEST(Linear, OnlyBf16WithoutInstructionsIsWidened) {
+  EXPECT_EQ(product_type(at::kBFloat16, at::kCPU, InstructionSet::kPlain), at::kFloat);
+  EXPECT_EQ(product_type(at::kBFloat16, at::kCPU, InstructionSet::kAvx2), at::kFloat);
+  EXPECT_EQ(product_type(at::kBFloat16, at::kCPU, InstructionSet::kAvx512), at::kBFloat16);
+  EXPECT_EQ(product_type(at::kBFloat16, at::kCUDA, InstructionSet::kAvx2), at::kBFloat16);
+  EXPECT_EQ(product_type(at::kDouble, at::kCPU, InstructionSet::kAvx2), at::kDouble);
 }
 
 TEST(Linear, ThreadsDoNotChangeBits) {
