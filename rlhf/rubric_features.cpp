@@ -5,9 +5,7 @@
 #include "parallel/base/error.h"
 
 namespace sextant::rlhf {
-namespace {
 
-// The rubric whose sources give their features: rules 1 or 0, propositions P(yes).
 Rubric of_units(Rubric rubric) {
   for (Rule& rule : *rubric.mutable_rules()) {
     rule.set_reward(1);
@@ -16,8 +14,6 @@ Rubric of_units(Rubric rubric) {
   for (Proposition& proposition : *rubric.mutable_propositions()) proposition.set_weight(1);
   return rubric;
 }
-
-}  // namespace
 
 RubricFeatures::RubricFeatures(const Rubric& rubric, const std::string& file, at::Device device)
     : rubric_(rubric), scorer_(std::make_unique<RubricScorer>(of_units(rubric), file, device)) {

@@ -8,6 +8,10 @@
 
 namespace sextant::rlhf {
 
+// The rubric whose sources give their features: a rule 1 where it holds and 0 where not, a proposition
+// P(yes).
+Rubric of_units(Rubric rubric);
+
 // A rubric as features of answers, of which its reward is the weighted sum: whether each rule holds, the
 // probability of each option of each question, and of yes to each proposition.
 class RubricFeatures {

@@ -9,6 +9,7 @@
 #include "rlhf/reward.pb.h"
 #include "rlhf/rubric.pb.h"
 #include "rlhf/rubric_fit.pb.h"
+#include "rlhf/rubric_grade.pb.h"
 #include "rlhf/safety.pb.h"
 #include "rlhf/supervised.pb.h"
 #include "trainer/config/load.h"
@@ -71,6 +72,7 @@ std::vector<const pb::Descriptor*> documents() {
   all.push_back(SafetyRun::descriptor());
   all.push_back(trainer::EvalRun::descriptor());
   all.push_back(RubricFitRun::descriptor());
+  all.push_back(RubricGradeRun::descriptor());
   return all;
 }
 

@@ -20,12 +20,6 @@ double finite_number(const nlohmann::json& value, const char* what) {
   return value.get<double>();
 }
 
-Conversation prompt_of(const nlohmann::json& object) {
-  auto found = object.find("prompt");
-  if (found != object.end() && found->is_array()) return messages_of(*found);
-  return {{Role::kUser, text_under(object, "prompt")}};
-}
-
 // Two transcripts that differ in what the assistant says last.
 Comparison transcripts_of(const nlohmann::json& object) {
   Conversation better = parse_transcript(text_under(object, "chosen"));

@@ -56,6 +56,12 @@ Conversation messages_of(const nlohmann::json& messages) {
   return conversation;
 }
 
+Conversation prompt_of(const nlohmann::json& object) {
+  auto found = object.find("prompt");
+  if (found != object.end() && found->is_array()) return messages_of(*found);
+  return {{Role::kUser, text_under(object, "prompt")}};
+}
+
 Conversation parse_transcript(std::string_view transcript) {
   std::vector<Turn> turns = turns_of(transcript);
   if (turns.empty() || has_text(transcript.substr(0, turns[0].begin)))

@@ -26,6 +26,9 @@ Conversation conversation_of(const nlohmann::json& object);
 // The value of "messages". Throws Error(kInput).
 Conversation messages_of(const nlohmann::json& messages);
 
+// What stands under "prompt": text, which a user says, or a list of messages. Throws Error(kInput).
+Conversation prompt_of(const nlohmann::json& object);
+
 // A transcript of "\n\nHuman: " and "\n\nAssistant: " turns. White space around what is said is dropped.
 // Throws Error(kInput) for text in front of the first turn.
 Conversation parse_transcript(std::string_view transcript);

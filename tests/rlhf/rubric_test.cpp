@@ -84,6 +84,11 @@ TEST(Rubrics, ThatShipOpen) {
   for (const auto& entry : std::filesystem::directory_iterator(harness::checkout() / "configs/rubrics")) {
     Rubric any;
     trainer::load_config(entry.path(), {}, any, nullptr);
+    if (any.has_judge()) {  // which is not here: its rules alone
+      any.clear_judge();
+      any.clear_questions();
+      any.clear_propositions();
+    }
     EXPECT_FALSE(RubricScorer(any, entry.path().string(), at::kCPU).sources().empty()) << entry.path();
   }
   std::string file = (harness::checkout() / "configs/rubrics/quickstart.yaml").string();

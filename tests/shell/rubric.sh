@@ -1,5 +1,5 @@
 # A rubric's rewards learnt from comparisons as a user does it: with a reward model and a judge, on one rank and two; the
-# written rubric loads and tells better answers from worse ones; bad comparisons are named.
+# written rubric loads and tells better answers from worse ones; bad comparisons are named. And measured on labelled answers.
 . "$(dirname "$0")/../harness/scene.sh"
 
 ranks 1 pretrain "$run" run.steps=10 run.folder="$work/base" model.context=384 >"$work/log" 2>&1 || fail "pretrain: $(tail -n 1 "$work/log")"
@@ -41,6 +41,32 @@ cmp "$work/one.yaml" "$work/fitted.yaml" || fail "two ranks fit otherwise"
 # It is a rubric again.
 ranks 1 rubric fit "$fit" fit.rubric="$work/one.yaml" fit.output="$work/again.yaml" >"$work/log" 2>&1 || fail "the fitted rubric: $(cat "$work/log")"
 [[ $(grep -c "as it was .* accuracy 1.0000" "$work/log") == 2 ]] || fail "the fitted rubric has lost its rewards: $(cat "$work/log")"
+
+# Rules and a judge on labelled answers, by one rank as by two.
+/usr/bin/python3 - "$work" <<'PYTHON'
+import json, sys
+with open(sys.argv[1] + "/labelled.jsonl", "w") as file:
+    for i in range(9):
+        text = "Go %d%s" % (i, "." if i % 3 else "")
+        labels = {"full_stop": i % 3 > 0, "polite": i % 2 == 0}
+        file.write(json.dumps({"prompt": "say %d" % i, "response": text, "labels": labels}) + "\n")
+PYTHON
+cat >"$work/grade.yaml" <<YAML
+grade:
+  rubric: $work/rubric.yaml
+  answers: [$work/labelled.jsonl]
+  options:
+    - {question: kind, letter: a, when: [polite]}
+    - {question: kind, letter: t}
+YAML
+ranks 1 rubric grade "$work/grade.yaml" grade.output="$work/grades_1.jsonl" >"$work/log" 2>&1 || fail "rubric grade: $(cat "$work/log")"
+cat "$work/log"
+grep -Eq "^full_stop \(6 yes\) +9 +1.000 +1.000 +1.000" "$work/log" || fail "the rule is not always right"
+grep -Eq "^kind, mean of its classes +9 " "$work/log" || fail "the judge is not compared"
+ranks 2 rubric grade "$work/grade.yaml" grade.output="$work/grades_2.jsonl" >"$work/log" 2>&1 || fail "two ranks: $(cat "$work/log")"
+cmp "$work/grades_1.jsonl" "$work/grades_2.jsonl" || fail "two ranks grade otherwise"
+ranks 1 rubric grade "$work/grade.yaml" grade.options=[] grade.answers="[$work/pairs.jsonl]" >"$work/log" 2>&1
+[[ $? == 2 ]] && grep -q "pairs.jsonl:1: the object has neither" "$work/log" || fail "comparisons as labelled answers: $(cat "$work/log")"
 
 # refused WHAT EXPECTED ARGUMENTS...: exit 2 and one message that says so.
 refused() {
