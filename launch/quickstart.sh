@@ -6,7 +6,7 @@ usage() {
   cat <<'TEXT'
 launch/quickstart.sh
 
-  1. sets up and builds (launch/setup.sh)
+  1. sets up and builds, and brings SmolLM2-135M-Instruct, which reads answers in 6 and 7 (launch/setup.sh --with-judge)
   2. trains a tokenizer on the text of a dictionary and encodes it into token shards
   3. pretrains a small Llama on two ranks, stops half-way and goes on from the checkpoint
   4. fine-tunes it on conversations of prompts/: to answer, and to refuse what it should
@@ -17,7 +17,7 @@ launch/quickstart.sh
   9. shows what the models write, how well answers are told apart and what PPO changed, writes all of it into one page,
      runs/quickstart/report.html, and says where everything is
 
-About thirteen minutes on two quiet cores the first time. Everything goes to runs/quickstart; remove that folder to begin
+About fifteen minutes on two quiet cores the first time. Everything goes to runs/quickstart; remove that folder to begin
 anew. The text is the GNU Collaborative International Dictionary of English, which Debian ships as dict-gcide (GPL).
 
   QUICKSTART_TEXT       another text instead, plain or gzip, its documents beginning in the first column
@@ -76,7 +76,7 @@ PYTHON
 }
 
 say "1 of 9: set-up and build"
-bash launch/setup.sh
+bash launch/setup.sh --with-judge
 
 say "2 of 9: tokenizer and token shards from $text"
 [[ -r $text ]] || { echo "the text $text is not there; apt-get install dict-gcide, or set QUICKSTART_TEXT" >&2; exit 1; }
@@ -115,7 +115,7 @@ align sft
 say "5 of 9: a reward model"
 align reward
 
-say "6 of 9: PPO, by the rubric and the reward model"
+say "6 of 9: PPO, by the rubric with its judge and the reward model"
 align ppo
 
 say "7 of 9: what is answered to requests of prompts/safety.jsonl that nobody trained on, before PPO and after"

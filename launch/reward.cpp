@@ -59,6 +59,7 @@ class RewardTraining {
       return rlhf::scalars_of(report);
     };
     stage.complete = [this](const trainer::Assembly& assembly, parallel::Group& world) {
+      say(world, "every demonstration is scored once, for the head's bias");
       double mean = rlhf::centre_scores(assembly, *demonstrations_, world);
       say(world, fmt::format("demonstrations scored {:.4f} on average; the bias now makes that 0", mean));
     };

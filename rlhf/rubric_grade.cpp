@@ -145,17 +145,17 @@ void check_labels(const RubricGradeSettings& settings, const Rubric& rubric,
 
 void score_labelled(const RubricScorer& scorer, std::vector<LabelledAnswer>& answers,
                     const std::function<void(int64_t done, int64_t of)>& told, parallel::Group& world) {
+  // In turn: neighbours in a file are often alike, and of like length.
   int64_t count = std::ssize(answers), rank = world.rank().value(), ranks = world.size();
-  auto first_of = [&](int64_t which) { return count * which / ranks; };
+  auto episode_of = [&](int64_t i) -> Episode& { return answers[static_cast<size_t>(i)].episode; };
   std::string bytes;
   parallel::together(world, [&] {
-    Episode scores;
-    for (int64_t i = first_of(rank); i < first_of(rank + 1); ++i) {
-      Episode& episode = answers[static_cast<size_t>(i)].episode;
-      scorer.score(episode);
-      for (const Episode::Score& score : episode.scores()) *scores.add_scores() = score;
-      scores.mutable_response()->Add(episode.scores_size());
-      if (rank == 0) told(i + 1, first_of(1));
+    Episode scores;  // of all of this rank's answers; response: how many of each
+    for (int64_t i = rank; i < count; i += ranks) {
+      scorer.score(episode_of(i));
+      scores.mutable_scores()->MergeFrom(episode_of(i).scores());
+      scores.add_response(episode_of(i).scores_size());
+      if (rank == 0) told(i / ranks + 1, (count + ranks - 1) / ranks);
     }
     bytes = scores.SerializeAsString();
   });
@@ -165,11 +165,9 @@ void score_labelled(const RubricScorer& scorer, std::vector<LabelledAnswer>& ans
     Episode scores;
     expect(scores.ParseFromString(parts[static_cast<size_t>(from)]), "a rank's own scores");
     int next = 0;
-    for (int64_t i = first_of(from); i < first_of(from + 1); ++i) {
-      int own = scores.response(static_cast<int>(i - first_of(from)));
-      for (int k = 0; k < own; ++k) {
-        *answers[static_cast<size_t>(i)].episode.add_scores() = scores.scores(next++);
-      }
+    for (int64_t i = from; i < count; i += ranks) {
+      for (int own = scores.response(static_cast<int>(i / ranks)); own > 0; --own)
+        *episode_of(i).add_scores() = scores.scores(next++);
     }
   }
 }

