@@ -17,8 +17,8 @@ launch/quickstart.sh
   9. shows what the models write, how well answers are told apart and what PPO changed, writes all of it into one page,
      runs/quickstart/report.html, and says where everything is
 
-About fifteen minutes on two quiet cores the first time. Everything goes to runs/quickstart; remove that folder to begin
-anew. The text is the GNU Collaborative International Dictionary of English, which Debian ships as dict-gcide (GPL).
+Fifteen to twenty-five minutes on two quiet cores the first time. Everything goes to runs/quickstart; remove that folder
+to begin anew. The text is the GNU Collaborative International Dictionary of English, which Debian ships as dict-gcide (GPL).
 
   QUICKSTART_TEXT       another text instead, plain or gzip, its documents beginning in the first column
 TEXT

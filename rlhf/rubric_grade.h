@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,9 +22,8 @@ struct SourceGrade {
   int64_t unread = 0;          // answers that were longer than the judge's context: called nothing
 };
 
-// Throws Error(kInput): an option that the rubric has not, a condition on a label that no answer has, a
-// question of which some options have conditions and no answer fits, no source that any answer has a label
-// of.
+// Throws Error(kInput): no answers, an option that the rubric has not, a condition on a label that no answer
+// has, a letter that its question has not, no source that any answer has a label of.
 void check_labels(const RubricGradeSettings& settings, const Rubric& rubric,
                   const std::vector<LabelledAnswer>& answers);
 
