@@ -44,7 +44,7 @@ int fit_threads() {
 std::optional<std::vector<double>> target(const FitOptions& options) {
   double n = options.at_parameters, d = options.at_tokens, c = options.at_flops;
   if (n == 0 && d == 0 && c == 0) return std::nullopt;
-  if (options.form == ScalingForm::kChinchilla) {
+  if (trainer::is_of_size_and_tokens(options.form)) {
     require(n > 0 && (d > 0) != (c > 0),
             "a prediction of this form wants --at-parameters and --at-tokens, or "
             "--at-parameters and --at-flops");
@@ -110,7 +110,7 @@ void print(const trainer::FittedLaw& fitted, const FitOptions& options) {
 }
 
 std::string conventions(const FitOptions& options) {
-  if (options.form != ScalingForm::kChinchilla) {
+  if (!trainer::is_of_size_and_tokens(options.form)) {
     if (!options.columns.flops.empty())
       return "C: column " + trainer::shown(options.columns.flops) + " as it stands";
     return "C = 6 N D, N and D as the columns have them";
@@ -134,8 +134,8 @@ void fit_points(const FitOptions& options) {
                 points.records - points.dropped, points.records, options.file.c_str(), points.dropped);
     print(fitted, options);
     for (const std::string& doubt : doubts) std::printf("  doubt: %s\n", doubt.c_str());
-    if (options.form == ScalingForm::kChinchilla) {
-      double alpha = fitted.values[3].value, beta = fitted.values[4].value;
+    if (trainer::is_of_size_and_tokens(options.form)) {  // alpha and beta come last in both
+      double alpha = fitted.values[fitted.values.size() - 2].value, beta = fitted.values.back().value;
       std::printf("  least loss for C = 6 N D: N grows as C^%.3f, D as C^%.3f\n", beta / (alpha + beta),
                   alpha / (alpha + beta));
     }
@@ -191,11 +191,13 @@ void add_scaling_fit(CLI::App& scaling) {
   CLI::App* command = scaling.add_subcommand("fit", "Fit a scaling law to runs in a CSV file");
   command->add_option("file", options->file, "CSV file with a header line, a run a line")->required();
   command
-      ->add_option("--form", options->form,
-                   "chinchilla: E + A/N^alpha + B/D^beta; loss: a C^b + c; capability: "
-                   "alpha C^-k for -E[log pass rate]")
+      ->add_option(
+          "--form", options->form,
+          "chinchilla: E + A/N^alpha + B/D^beta; kaplan: [(A/N^alpha)^(1/beta) + B^(1/beta)/D]^beta; "
+          "loss: a C^b + c; capability: alpha C^-k for -E[log pass rate]")
       ->transform(CLI::CheckedTransformer(std::map<std::string, ScalingForm>{
           {trainer::form_name(ScalingForm::kChinchilla), ScalingForm::kChinchilla},
+          {trainer::form_name(ScalingForm::kKaplan), ScalingForm::kKaplan},
           {trainer::form_name(ScalingForm::kLoss), ScalingForm::kLoss},
           {trainer::form_name(ScalingForm::kCapability), ScalingForm::kCapability}}))
       ->required();

@@ -60,15 +60,19 @@ void add_scaling_predict(CLI::App& scaling) {
       "predict", "Foretell a run's held-out loss and register that before the run begins");
   add_yaml(*command, *options, "YAML file of the run");
   command
-      ->add_option("--points", options->points,
-                   "CSV file with columns parameters, tokens, flops, loss: a ladder's points.csv")
+      ->add_option(
+          "--points", options->points,
+          "CSV file with columns parameters, non_embedding, tokens, flops, loss: a ladder's points.csv")
       ->required();
   command
-      ->add_option(
-          "--form", options->fit.form,
-          "loss: a C^b + c over FLOPs; chinchilla: E + A/N^alpha + B/D^beta over parameters and tokens")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, trainer::ScalingForm>{
-          {"loss", trainer::ScalingForm::kLoss}, {"chinchilla", trainer::ScalingForm::kChinchilla}}));
+      ->add_option("--form", options->fit.form,
+                   "loss: a C^b + c over FLOPs; chinchilla: E + A/N^alpha + B/D^beta over parameters and "
+                   "tokens; kaplan: "
+                   "[(A/N^alpha)^(1/beta) + B^(1/beta)/D]^beta over parameters without embeddings and tokens")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, trainer::ScalingForm>{{"loss", trainer::ScalingForm::kLoss},
+                                                      {"chinchilla", trainer::ScalingForm::kChinchilla},
+                                                      {"kaplan", trainer::ScalingForm::kKaplan}}));
   command->add_option("--bootstrap", options->fit.draws, "Draws behind the interval; 0: none")
       ->check(CLI::Range(0, 100000))
       ->capture_default_str();

@@ -35,18 +35,24 @@ def law(parameters, log_x):
     return np.logaddexp.reduce(parts, axis=0)
 
 
-def objective(parameters, log_x, log_y):
+def joined(parameters, log_x):
+    """Kaplan et al. 2020, equation 1.5: two terms to a power, the second term's exponent 1."""
+    first, second, exponent, whole = parameters
+    return whole * np.logaddexp(first - exponent * log_x[0], second - log_x[1])
+
+
+def objective(parameters, log_x, log_y, law=law):
     r = np.abs(law(parameters, log_x) - log_y)
     return np.where(r <= DELTA, r * r / 2, DELTA * (r - DELTA / 2)).sum()
 
 
-def best(starts, log_x, log_y):
+def best(starts, log_x, log_y, law=law):
     found = None
     for start in starts:
-        one = minimize(objective, start, args=(log_x, log_y), method="BFGS", options={"gtol": 1e-10})
+        one = minimize(objective, start, args=(log_x, log_y, law), method="BFGS", options={"gtol": 1e-10})
         # Nelder and Mead go where the kinks of Huber's loss stop a gradient by differences.
         if np.isfinite(one.fun) and (found is None or one.fun < found.fun * 1.5):
-            one = minimize(objective, one.x, args=(log_x, log_y), method="Nelder-Mead",
+            one = minimize(objective, one.x, args=(log_x, log_y, law), method="Nelder-Mead",
                            options={"xatol": 1e-10, "fatol": 1e-18, "maxiter": 20000, "maxfev": 20000, "adaptive": True})
             if found is None or one.fun < found.fun:
                 found = one
@@ -63,6 +69,17 @@ def chinchilla():
     log_x, log_y = [np.array(n), np.array(d)], np.array(y)
     starts = itertools.product((0, 10), (0, 10), (0.2, 0.6), (0.2, 0.6), (-0.5, 0.5))
     return {"log_x": [v.tolist() for v in log_x], "log_y": log_y.tolist(), **best(starts, log_x, log_y)}
+
+
+def kaplan():
+    n, d, y = [], [], []
+    for i, (size, amount) in enumerate(itertools.product(range(6), range(5))):
+        n.append(np.log(2e3) + 1.1 * size)
+        d.append(np.log(6e5) + 0.7 * amount)
+        y.append(joined((9.0, 19.0, 0.45, 0.21), (n[-1], d[-1])) + 0.004 * unit(16, i))
+    log_x, log_y = [np.array(n), np.array(d)], np.array(y)
+    starts = itertools.product((7, 10), (17, 20), (0.3, 0.6), (0.15, 0.3))
+    return {"log_x": [v.tolist() for v in log_x], "log_y": log_y.tolist(), **best(starts, log_x, log_y, joined)}
 
 
 def loss():
@@ -94,6 +111,7 @@ def sigmoid(key, height, slope, floor, chance, noise):
 if __name__ == "__main__":
     values = {
         "chinchilla": chinchilla(),
+        "kaplan": kaplan(),
         "loss": loss(),
         "capability": capability(),
         "sigmoid": sigmoid(14, -0.6, 14, 0.96, 0.25, 0.001),

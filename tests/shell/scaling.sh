@@ -24,6 +24,15 @@ assert fit["starts"] == 4500 and fit["converged"] and "6 N" in fit["flops"]
 assert abs(fit["prediction"]["value"] - (1.7 + 400 / 7e9**0.34 + 1800 / 2e12**0.37)) < 1e-4
 P
 "$sextant" "${fit[@]}" --form loss --parameters N --tokens D --bootstrap 0 | grep -q '^  c ' || fail "no c of the law of compute"
+
+# Kaplan's law takes a column of its own for N, and no constant.
+awk 'BEGIN { print "N,D,loss"; for (n = 1e6; n < 2e9; n *= 5) for (d = 2e8; d < 1e11; d *= 5)
+  printf "%.17g,%.17g,%.17g\n", n, d, ((6.4e13 / n) ^ (0.076 / 0.103) + 1.8e13 / d) ^ 0.103 }' >kaplan.csv
+"$sextant" scaling fit kaplan.csv --form kaplan --parameters N --tokens D --loss loss --json --at-parameters 1e11 --at-tokens 3e11 |
+  python3 -c 'import json, sys; one = json.load(sys.stdin)
+assert abs(one["fit"]["alpha"] - 0.076) < 1e-5 and abs(one["fit"]["beta"] - 0.103) < 1e-5 and not one["doubts"], one
+assert abs(one["prediction"]["value"] - ((6.4e13 / 1e11) ** (0.076 / 0.103) + 1.8e13 / 3e11) ** 0.103) < 1e-5, one' ||
+  fail "kaplan"
 printf 'C,pass,bucket\n' >pass.csv
 awk 'BEGIN { for (c = 1e18; c < 1e22; c *= 7) for (p = 1; p < 4; ++p) printf "%g,%.12g,b%d\n", c, exp(-p * c ^ -0.05), p }' >>pass.csv
 "$sextant" scaling fit pass.csv --form capability --flops C --pass-rate pass --bucket bucket --leave-out b3 --json |

@@ -336,6 +336,16 @@ int64_t model_elements(const ModelSettings& settings) {
   return shapes.parameters().elements();
 }
 
+int64_t non_embedding_elements(const ModelSettings& settings) {
+  Transformer shapes(settings, NumericsSettings::none, {at::kFloat, at::kFloat}, at::kMeta);
+  int64_t count = 0;
+  for (const auto& parameter : shapes.parameters()) {
+    if (parameter->role == Role::kEmbedding || parameter->role == Role::kOutput) continue;
+    count += c10::multiply_integers(parameter->shape);
+  }
+  return count;
+}
+
 Precision precision_of(NumericsSettings::Compute compute) {
   switch (compute) {
     case NumericsSettings::fp32:

@@ -114,6 +114,10 @@ class Transformer {
 // Numbers in a whole model of these settings, which must be complete.
 int64_t model_elements(const ModelSettings& settings);
 
+// Of these the ones that are no embedding, of tokens or positions, and no output layer: the N of Kaplan et
+// al. 2020 (arXiv 2001.08361, section 2.1).
+int64_t non_embedding_elements(const ModelSettings& settings);
+
 // What a compute setting means in types.
 Precision precision_of(NumericsSettings::Compute compute);
 

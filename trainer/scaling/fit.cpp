@@ -104,6 +104,21 @@ std::vector<Parameters> one_power_starts(const PowerLaw& law, const LogPoints& p
   return starts;
 }
 
+std::vector<Parameters> joined_starts(const LogPoints& points) {
+  expect(points.log_x.size() == 2 && points.size() > 0, "two variables and a point");
+  double log_n = mean(points.log_x[0]), log_d = mean(points.log_x[1]), log_y = mean(points.log_y);
+  std::vector<Parameters> starts;
+  for (double whole : {0.05, 0.1, 0.2, 0.3, 0.5, 1.0}) {
+    for (double exponent : {0.2, 0.4, 0.6, 0.8, 1.0, 1.5}) {
+      for (double share : {0.1, 0.3, 0.5, 0.7, 0.9}) {
+        starts.push_back({std::log(share) + log_y / whole + exponent * log_n,
+                          std::log(1 - share) + log_y / whole + log_d, exponent, whole});
+      }
+    }
+  }
+  return starts;
+}
+
 Bounds law_bounds(const PowerLaw& law) {
   Bounds bounds;
   for (int term = 0; term < law.terms; ++term) {

@@ -18,6 +18,10 @@ std::vector<Parameters> chinchilla_starts();
 // the geometric middle of the points.
 std::vector<Parameters> one_power_starts(const PowerLaw& law, const LogPoints& points);
 
+// For joined terms: exponents 0.05..1 of the whole and 0.2..1.5 of x_0, and shares 0.1..0.9 that the first
+// term has in the middle of the points, through which each start passes.
+std::vector<Parameters> joined_starts(const LogPoints& points);
+
 // Where a law's parameters may go: exponents 0..5, the others as far as e^100. Beyond lie only places where a
 // term has vanished.
 Bounds law_bounds(const PowerLaw& law);

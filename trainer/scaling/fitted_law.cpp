@@ -7,10 +7,19 @@
 
 namespace sextant::trainer {
 
+namespace {
+
+std::vector<Parameters> starts_of(ScalingForm form, const LogPoints& points) {
+  if (form == ScalingForm::kChinchilla) return chinchilla_starts();
+  if (form == ScalingForm::kKaplan) return joined_starts(points);
+  return one_power_starts(law_of(form), points);
+}
+
+}  // namespace
+
 FittedLaw fit_law(const LogPoints& points, const FitSettings& settings) {
   const PowerLaw law = law_of(settings.form);
-  std::vector<Parameters> starts =
-      settings.form == ScalingForm::kChinchilla ? chinchilla_starts() : one_power_starts(law, points);
+  std::vector<Parameters> starts = starts_of(settings.form, points);
   FittedLaw fitted;
   fitted.points = points.size();
   fitted.starts = starts.size();
@@ -38,6 +47,8 @@ const char* form_name(ScalingForm form) {
   switch (form) {
     case ScalingForm::kChinchilla:
       return "chinchilla";
+    case ScalingForm::kKaplan:
+      return "kaplan";
     case ScalingForm::kLoss:
       return "loss";
     case ScalingForm::kCapability:
@@ -51,6 +62,8 @@ const char* form_formula(ScalingForm form) {
   switch (form) {
     case ScalingForm::kChinchilla:
       return "L(N, D) = E + A / N^alpha + B / D^beta";
+    case ScalingForm::kKaplan:
+      return "L(N, D) = [(A / N^alpha)^(1/beta) + B^(1/beta) / D]^beta";
     case ScalingForm::kLoss:
       return "L(C) = a C^b + c";
     case ScalingForm::kCapability:

@@ -34,7 +34,7 @@ struct FittedLaw {
 // Fits from every start (trainer/scaling/fit.h) and draws the intervals. The points are enough (read_points).
 FittedLaw fit_law(const LogPoints& points, const FitSettings& settings);
 
-// "chinchilla", "loss", "capability", and the law as people write it.
+// "chinchilla", "kaplan", "loss", "capability", and the law as people write it.
 const char* form_name(ScalingForm form);
 const char* form_formula(ScalingForm form);
 

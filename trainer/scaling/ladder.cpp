@@ -87,6 +87,7 @@ LadderRun measured_out(const std::string& name, const Run& run, int64_t vocabula
   fill_defaults(planned.run, vocabulary);
   *planned.run.mutable_parallel() = run.parallel();  // where it is left open, the ranks have a say
   planned.parameters = static_cast<double>(model_elements(planned.run.model()));
+  planned.non_embedding = static_cast<double>(non_embedding_elements(planned.run.model()));
   planned.tokens = static_cast<double>(planned.run.run().steps()) * step_tokens(planned.run);
   planned.flops = planned.tokens * training_flops_per_token(planned.run.model());
   return planned;
@@ -160,11 +161,11 @@ std::string ladder_table(const Ladder& ladder, const std::vector<double>& hours)
 
 std::string ladder_points_csv(const Ladder& ladder, const std::vector<double>& losses) {
   expect(losses.size() == ladder.rungs.size(), "every rung has a loss");
-  std::string text = "name,parameters,tokens,flops,loss\n";
+  std::string text = "name,parameters,non_embedding,tokens,flops,loss\n";
   for (size_t i = 0; i < losses.size(); ++i) {
     const LadderRun& rung = ladder.rungs[i];
-    text += fmt::format("{},{:.17g},{:.17g},{:.17g},{:.17g}\n", rung.name, rung.parameters, rung.tokens,
-                        rung.flops, losses[i]);
+    text += fmt::format("{},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g}\n", rung.name, rung.parameters,
+                        rung.non_embedding, rung.tokens, rung.flops, losses[i]);
   }
   return text;
 }

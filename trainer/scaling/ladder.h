@@ -13,10 +13,11 @@ namespace sextant::trainer {
 // One run of a ladder, before it starts.
 struct LadderRun {
   std::string name;
-  Run run;                // complete but for what the ranks decide; a rung's folder is FOLDER/NAME
-  double parameters = 0;  // all of the model's, embeddings too
-  double tokens = 0;      // in whole updates
-  double flops = 0;       // tokens x training_flops_per_token (trainer/model/flops.h)
+  Run run;                   // complete but for what the ranks decide; a rung's folder is FOLDER/NAME
+  double parameters = 0;     // all of the model's, embeddings too
+  double tokens = 0;         // in whole updates
+  double flops = 0;          // tokens x training_flops_per_token (trainer/model/flops.h)
+  double non_embedding = 0;  // parameters without embeddings and output layer
 };
 
 struct Ladder {
@@ -41,7 +42,7 @@ Ladder plan_ladder(const ScalingLadder& ladder, const Run& base, const Run& sett
 // empty, else it has one for each rung and the target, on one rank of this machine.
 std::string ladder_table(const Ladder& ladder, const std::vector<double>& hours = {});
 
-// name,parameters,tokens,flops,loss: a line for each rung, floats in 17 digits.
+// name,parameters,non_embedding,tokens,flops,loss: a line for each rung, floats in 17 digits.
 std::string ladder_points_csv(const Ladder& ladder, const std::vector<double>& losses);
 
 }  // namespace sextant::trainer

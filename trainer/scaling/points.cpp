@@ -43,11 +43,10 @@ void require_columns(const PointColumns& columns, ScalingForm form) {
   require(!columns.loss.empty(), "--loss COLUMN is missing: which column holds the loss?");
   bool flops = !columns.flops.empty(), parameters = !columns.parameters.empty(),
        tokens = !columns.tokens.empty();
-  if (form == ScalingForm::kChinchilla) {
-    require(parameters, "--form chinchilla is a law of model size and tokens; say --parameters COLUMN");
+  if (is_of_size_and_tokens(form)) {
+    require(parameters, "this form is a law of model size and tokens; say --parameters COLUMN");
     require(tokens != flops,
-            "--form chinchilla wants --tokens COLUMN, or --flops COLUMN for D = C / (6 N), one of "
-            "the two");
+            "this form wants --tokens COLUMN, or --flops COLUMN for D = C / (6 N), one of the two");
     return;
   }
   require(
@@ -77,7 +76,12 @@ bool all_equal(const std::vector<double>& values) {
 
 }  // namespace
 
+bool is_of_size_and_tokens(ScalingForm form) {
+  return form == ScalingForm::kChinchilla || form == ScalingForm::kKaplan;
+}
+
 PowerLaw law_of(ScalingForm form) {
+  if (form == ScalingForm::kKaplan) return {2, PowerLaw::Floor::kNone, PowerLaw::Terms::kJoined};
   if (form == ScalingForm::kChinchilla) return {2, PowerLaw::Floor::kConstant};
   return {1, form == ScalingForm::kLoss ? PowerLaw::Floor::kConstant : PowerLaw::Floor::kNone};
 }
@@ -94,7 +98,7 @@ Points read_points(const std::filesystem::path& file, const PointColumns& column
   runs.resize(runs.size() - points.dropped);
   points.logs.log_x.resize(static_cast<size_t>(law_of(form).terms));
   for (const TrainedRun& run : runs) {
-    if (form == ScalingForm::kChinchilla) {
+    if (is_of_size_and_tokens(form)) {
       points.logs.log_x[0].push_back(std::log(run.parameters));
       points.logs.log_x[1].push_back(std::log(run.tokens));
     } else {
@@ -131,6 +135,13 @@ std::vector<NamedValue> named(ScalingForm form, const Parameters& fitted) {
               {"B", size(1)},
               {"alpha", power(0)},
               {"beta", power(1)}};
+    case ScalingForm::kKaplan: {
+      double whole = fitted[3];
+      return {{"A", std::exp(whole * fitted[0])},
+              {"B", std::exp(whole * fitted[1])},
+              {"alpha", whole * fitted[2]},
+              {"beta", whole}};
+    }
     case ScalingForm::kLoss:
       return {{"a", size(0)}, {"b", -power(0)}, {"c", std::exp(fitted[law.constant()])}};
     case ScalingForm::kCapability:
@@ -146,6 +157,7 @@ std::vector<std::string> at_bound(ScalingForm form, const Parameters& fitted) {
   std::vector<NamedValue> names = named(form, fitted);
   // named() has the constant of a Chinchilla law first, the others in the order of terms.
   std::vector<int> order = {law.coefficient(0), law.exponent(0), law.constant()};
+  if (form == ScalingForm::kKaplan) order = {0, 1, 2, 3};
   if (form == ScalingForm::kChinchilla) order = {law.constant(), 0, 1, law.exponent(0), law.exponent(1)};
   std::vector<std::string> found;
   for (size_t i = 0; i < names.size(); ++i) {

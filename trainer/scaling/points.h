@@ -16,9 +16,13 @@ inline constexpr const char* kFlopsFormula = "C = 6 N D";
 
 enum class ScalingForm {
   kChinchilla,  // L(N, D) = E + A / N^alpha + B / D^beta
+  kKaplan,      // L(N, D) = [(A / N^alpha)^(1/beta) + (B / D^beta)^(1/beta)]^beta
   kLoss,        // L(C) = a C^b + c
   kCapability,  // -E[log pass rate](C) = alpha C^-k
 };
+
+// Of parameters and tokens, not of compute.
+bool is_of_size_and_tokens(ScalingForm form);
 
 // The law of a form, and what its fitted parameters are called.
 PowerLaw law_of(ScalingForm form);
@@ -50,7 +54,8 @@ struct NamedValue {
   double value = 0;
 };
 
-// chinchilla: E, A, B, alpha, beta. loss: a, b (below 0), c. capability: alpha, k.
+// chinchilla: E, A, B, alpha, beta. kaplan: A, B, alpha, beta, which are N_c^alpha_N, D_c^alpha_D, alpha_N
+// and alpha_D of Kaplan et al. 2020 (equation 1.5). loss: a, b (below 0), c. capability: alpha, k.
 std::vector<NamedValue> named(ScalingForm form, const Parameters& fitted);
 
 // The names of those that stand at a bound of the fit: the points do not say what they are.

@@ -11,10 +11,16 @@ namespace sextant::trainer {
 // one: one power of compute (L(C) = a C^b + c), or parameters and tokens (L(N, D) = E + A / N^alpha + B /
 // D^beta; Hoffmann et al. 2022, arXiv 2203.15556, equation 10). Coefficients and the constant are fitted as
 // logarithms, so that they stay above 0 (its appendix D.3).
+//
+// Joined terms are two without a constant: y = (exp(coefficient_0) / x_0 ^ exponent_0 + exp(coefficient_1) /
+// x_1) ^ exponent_1, which is L(N, D) = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D (Kaplan et al.
+// 2020, arXiv 2001.08361, equation 1.5) with exponent_0 = alpha_N / alpha_D and exponent_1 = alpha_D.
 struct PowerLaw {
   enum class Floor { kNone, kConstant };  // what is left as every x grows
-  int terms = 1;                          // 1 or 2
+  enum class Terms { kAdded, kJoined };
+  int terms = 1;  // 1 or 2
   Floor floor = Floor::kConstant;
+  Terms kind = Terms::kAdded;
 
   int parameters() const { return 2 * terms + (floor == Floor::kConstant ? 1 : 0); }
   // Where a parameter stands: coefficients, then exponents, then the constant.
@@ -57,7 +63,8 @@ class HuberOfLogs : public Objective {
   std::vector<double> weights_;
 
   template <int kTerms, bool kFloor>
-  void expand_form(const Parameters& at, Expansion& expansion) const;
+  void expand_added(const Parameters& at, Expansion& expansion) const;
+  void expand_joined(const Parameters& at, Expansion& expansion) const;
 };
 
 }  // namespace sextant::trainer

@@ -26,7 +26,7 @@ PointColumns columns_of(ScalingForm form) {
   if (form == ScalingForm::kLoss) {
     columns.flops = "flops";
   } else {
-    columns.parameters = "parameters";
+    columns.parameters = form == ScalingForm::kKaplan ? "non_embedding" : "parameters";
     columns.tokens = "tokens";
   }
   return columns;
@@ -43,8 +43,9 @@ Registration predict_loss(const std::filesystem::path& points, const LadderRun& 
                           const std::string& program, int64_t now) {
   Points read = read_points(points, columns_of(settings.form), settings.form, 0);
   settings.place = std::vector<double>{std::log(target.flops)};
-  if (settings.form == ScalingForm::kChinchilla) {
-    settings.place = std::vector<double>{std::log(target.parameters), std::log(target.tokens)};
+  if (is_of_size_and_tokens(settings.form)) {
+    double size = settings.form == ScalingForm::kKaplan ? target.non_embedding : target.parameters;
+    settings.place = std::vector<double>{std::log(size), std::log(target.tokens)};
   }
   FittedLaw fitted = fit_law(read.logs, settings);
   Registration made;

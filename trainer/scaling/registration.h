@@ -30,9 +30,10 @@ struct Registration {
 // The file's name, in the run's folder and in each of its checkpoints.
 inline constexpr const char* kPredictionFile = "prediction.json";
 
-// Fits `settings.form` (kLoss or kChinchilla) to the columns parameters, tokens, flops and loss of a CSV file
-// such as a ladder's points.csv and predicts the loss of `target`; `settings.place` is not read. `program`
-// and `now` (seconds since 1970) go in as they are. Throws Error(kInput) where the points do not allow a fit.
+// Fits `settings.form` (of losses) to the columns parameters (kKaplan: non_embedding), tokens, flops and loss
+// of a CSV file such as a ladder's points.csv and predicts the loss of `target`; `settings.place` is not
+// read. `program` and `now` (seconds since 1970) go in as they are. Throws Error(kInput) where the points do
+// not allow a fit.
 Registration predict_loss(const std::filesystem::path& points, const LadderRun& target, FitSettings settings,
                           const std::string& program, int64_t now);
 

@@ -22,6 +22,7 @@ LogPoints golden_points(const golden::Json& entry) {
 }
 
 std::vector<Parameters> starts_of(ScalingForm form, const LogPoints& points) {
+  if (form == ScalingForm::kKaplan) return joined_starts(points);
   return form == ScalingForm::kChinchilla ? chinchilla_starts() : one_power_starts(law_of(form), points);
 }
 
@@ -30,6 +31,7 @@ Minimum fitted(const LogPoints& points, ScalingForm form, int threads) {
 }
 
 const std::pair<const char*, ScalingForm> kGolden[] = {{"chinchilla", ScalingForm::kChinchilla},
+                                                       {"kaplan", ScalingForm::kKaplan},
                                                        {"loss", ScalingForm::kLoss},
                                                        {"capability", ScalingForm::kCapability}};
 
@@ -66,6 +68,26 @@ TEST(Fit, GivesBackALawWithoutNoise) {
   Minimum found = fitted(points, ScalingForm::kChinchilla, 1);
   EXPECT_LT(found.value, 1e-16);
   for (size_t i = 0; i < 5; ++i) EXPECT_NEAR(found.at[i], truth[i], 1e-4) << i;
+}
+
+TEST(Fit, GivesBackKaplansLaw) {
+  // The constants of Kaplan et al. 2020, table 2, from sizes and tokens where each of them counts.
+  double size = 0.076, tokens = 0.103;
+  double values[] = {std::pow(6.4e13, size), std::pow(1.8e13, tokens), size, tokens};
+  LogPoints points;
+  points.log_x.resize(2);
+  for (double n : {1e6, 1e7, 1e8, 1e9}) {
+    for (double d : {2e8, 2e9, 2e10}) {
+      points.log_x[0].push_back(std::log(n));
+      points.log_x[1].push_back(std::log(d));
+      points.log_y.push_back(tokens * std::log(std::pow(6.4e13 / n, size / tokens) + 1.8e13 / d));
+    }
+  }
+  Minimum found = fitted(points, ScalingForm::kKaplan, 1);
+  EXPECT_LT(found.value, 1e-16);
+  std::vector<NamedValue> names = named(ScalingForm::kKaplan, found.at);
+  ASSERT_EQ(names.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(names[i].value / values[i], 1, 1e-4) << names[i].name;
 }
 
 TEST(Fit, DoesNotDependOnThreads) {

@@ -58,6 +58,7 @@ TEST_F(LadderTest, PlansWholeUpdatesInProportion) {
   // By hand, width 16, 2 layers, 320 words: embedding and output 2 * 320 * 16; a block 16 * (16 + 8 + 8 + 16)
   // + 3 * 16 * 48 and two norms; a last norm.
   EXPECT_EQ(ladder.rungs[0].parameters, 2 * 320 * 16 + 2 * (16 * 48 + 3 * 16 * 48 + 32) + 16);
+  EXPECT_EQ(ladder.rungs[0].non_embedding, 2 * (16 * 48 + 3 * 16 * 48 + 32) + 16);
   EXPECT_EQ(ladder.rungs[0].flops, 16 * 64 * training_flops_per_token(ladder.rungs[0].run.model()));
   EXPECT_EQ(ladder.target.name, "big");
   EXPECT_EQ(ladder.target.tokens, 64000);
@@ -70,7 +71,7 @@ TEST_F(LadderTest, TableAndPoints) {
   expect_has(table, "10.00 hours on one rank");
   expect_has(table, "50.000");
   std::string points = ladder_points_csv(ladder, {5.5, 5, 4.5, 4});
-  expect_has(points, "name,parameters,tokens,flops,loss\nw16-l2,");
+  expect_has(points, "name,parameters,non_embedding,tokens,flops,loss\nw16-l2,");
   expect_has(points, ",1024,");
   expect_has(points, ",5.5\n");
 }

@@ -10,7 +10,8 @@ namespace {
 constexpr PowerLaw kLaws[] = {{1, PowerLaw::Floor::kNone},
                               {1, PowerLaw::Floor::kConstant},
                               {2, PowerLaw::Floor::kNone},
-                              {2, PowerLaw::Floor::kConstant}};
+                              {2, PowerLaw::Floor::kConstant},
+                              {2, PowerLaw::Floor::kNone, PowerLaw::Terms::kJoined}};
 
 // Some points near no law in particular.
 LogPoints wavy_points(const PowerLaw& law, double spread) {
@@ -33,6 +34,9 @@ TEST(PowerLaw, IsTheSumItSays) {
   EXPECT_NEAR(std::exp(law.log_value({std::log(8.0), std::log(9.0), 0.5, 2, std::log(2.0)}, x)), 7, 1e-14);
   PowerLaw one{1, PowerLaw::Floor::kNone};
   EXPECT_NEAR(std::exp(one.log_value({std::log(8.0), 0.5}, x)), 4, 1e-14);
+  // (8 / 4^0.5 + 15 / 3)^0.5 = 9^0.5.
+  PowerLaw joined{2, PowerLaw::Floor::kNone, PowerLaw::Terms::kJoined};
+  EXPECT_NEAR(std::exp(joined.log_value({std::log(8.0), std::log(15.0), 0.5, 0.5}, x)), 3, 1e-14);
 }
 
 TEST(HuberOfLogs, AddsParabolaAndLines) {

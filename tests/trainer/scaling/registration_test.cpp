@@ -79,6 +79,23 @@ TEST_F(RegistrationTest, IsAboutOneRun) {
 
 TEST_F(RegistrationTest, WantsWhatTheLawWants) {
   expect_has(message_of([&] { predict(0, 1, ScalingForm::kChinchilla); }), "give 6 or more");
+  expect_has(message_of([&] { predict(0, 1, ScalingForm::kKaplan); }), "non_embedding");
+}
+
+TEST_F(RegistrationTest, KaplansLawReadsParametersWithoutEmbeddings) {
+  auto law = [](double n, double d) { return std::pow(std::pow(3e6 / n, 0.5) + 4e7 / d, 0.2); };
+  std::string text = "name,parameters,non_embedding,tokens,flops,loss\n";
+  for (double n : {1e3, 4e3, 2e4}) {
+    for (double d : {1e5, 1e6}) text += fmt::format("r,{},{},{},1,{:.17g}\n", n + 3e4, n, d, law(n, d));
+  }
+  folder_.write("both.csv", text);
+  LadderRun target{"big", {}, 1.5e5, 5e6, 1e15, 1e5};
+  FitSettings settings;
+  settings.form = ScalingForm::kKaplan;
+  settings.draws = 0;
+  Registration made = predict_loss(folder_ / "both.csv", target, settings, "sextant x", 86400);
+  EXPECT_NEAR(made.loss, law(1e5, 5e6), 1e-4);
+  EXPECT_EQ(made.parameters, 1.5e5);
 }
 
 }  // namespace
