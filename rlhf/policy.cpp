@@ -161,10 +161,14 @@ class PolicyLoop {
     if (run_.value != nullptr) values = answer_values(run_.value->passes(), pointers(mine), scoring());
     for (size_t i = 0; i < mine.size(); ++i) {
       Episode& episode = mine[i];
-      double gap = 0;
-      for (int t = 0; t < episode.response_size(); ++t)
-        gap = std::max(gap, std::abs(episode.log_probabilities(t) - now[i][static_cast<size_t>(t)]));
+      double gap = 0, sum = 0;
+      for (int t = 0; t < episode.response_size(); ++t) {
+        double apart = std::abs(episode.log_probabilities(t) - now[i][static_cast<size_t>(t)]);
+        gap = std::max(gap, apart);
+        sum += apart;
+      }
       episode.set_sampling_gap(gap);
+      episode.set_mean_sampling_gap(sum / std::max(episode.response_size(), 1));
       episode.mutable_log_probabilities()->Assign(now[i].begin(), now[i].end());
       episode.mutable_reference_log_probabilities()->Assign(before[i].begin(), before[i].end());
       episode.mutable_values()->Assign(values[i].begin(), values[i].end());
