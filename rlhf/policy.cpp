@@ -117,8 +117,7 @@ class PolicyLoop {
                       run_.tokenizer, own_range(), in_step());
     double drawn = trainer::steady_seconds();
     parallel::together(run_.world, [&] {
-      if (run_.rubric == nullptr) return;
-      for (Episode& episode : drawn_here) run_.rubric->score(episode);
+      if (run_.rubric != nullptr) run_.rubric->score(drawn_here);
     });
     std::vector<Episode> mine = gather_episodes(drawn_here, run_.policy.mesh().context());
     score(mine);

@@ -41,6 +41,13 @@ Judged judged(const Question& question, const std::vector<double>& probabilities
   return result;
 }
 
+std::vector<double> calibrated(std::vector<double> probabilities, const std::vector<double>& priors) {
+  double sum = 0;
+  for (size_t i = 0; i < probabilities.size(); ++i) sum += probabilities[i] /= priors[i];
+  for (double& one : probabilities) one /= sum;
+  return probabilities;
+}
+
 RubricScorer::RubricScorer(const Rubric& rubric, const std::string& file, at::Device device)
     : rubric_(rubric) {
   std::set<std::string> names{"model", "missing_end"};
@@ -64,6 +71,11 @@ RubricScorer::RubricScorer(const Rubric& rubric, const std::string& file, at::De
     for (const Option& option : question.options()) letters.push_back(judge_->token_of(option.letter()));
     require(std::set<int32_t>(letters.begin(), letters.end()).size() == letters.size(),
             fmt::format("{}: question {} has the same letter twice", file, question.name()));
+    int64_t with_prior = std::count_if(question.options().begin(), question.options().end(),
+                                       [](const Option& option) { return option.has_prior(); });
+    require(with_prior == 0 || with_prior == question.options_size(),
+            fmt::format("{}: question {} has a prior for {} of its {} options; give all of them one, or none",
+                        file, question.name(), with_prior, question.options_size()));
     letters_.push_back(letters);
   }
   if (rubric.propositions_size() > 0) yes_no_ = {judge_->token_of("Yes"), judge_->token_of("No")};
@@ -77,45 +89,66 @@ std::vector<std::string> RubricScorer::sources() const {
   return names;
 }
 
-void RubricScorer::score(Episode& episode) const {
+void RubricScorer::score(std::span<Episode> episodes) const {
+  for (Episode& episode : episodes) add_rules(episode);
+  if (judge_ == nullptr) return;
+  std::vector<std::vector<LetteredQuestion>> about;
+  for (const Episode& episode : episodes) about.push_back(questions_about(episode));
+  auto answers = judge_->choose(about);
+  for (size_t i = 0; i < episodes.size(); ++i) add_answers(answers[i], episodes[i]);
+}
+
+void RubricScorer::add_rules(Episode& episode) const {
   for (const RuleTest& test : rules_) {
     if (!applies(test.rule().classes(), episode.prompt_class())) continue;
     Episode::Score& score = *episode.add_scores();
     score.set_source(test.rule().name());
     score.set_value(test(episode));
   }
+}
+
+std::vector<LetteredQuestion> RubricScorer::questions_about(const Episode& episode) const {
+  std::vector<LetteredQuestion> all;
   for (int i = 0; i < rubric_.questions_size(); ++i) {
     const Question& question = rubric_.questions(i);
     if (applies(question.classes(), episode.prompt_class()))
-      ask(question, letters_[static_cast<size_t>(i)], episode);
+      all.push_back({question_text(question, episode), letters_[static_cast<size_t>(i)]});
   }
   for (const Proposition& proposition : rubric_.propositions()) {
-    if (applies(proposition.classes(), episode.prompt_class())) ask(proposition, episode);
+    if (applies(proposition.classes(), episode.prompt_class()))
+      all.push_back({shown(episode) + proposition.text() + "\nReply with Yes or No alone.", yes_no_});
   }
+  return all;
 }
 
-void RubricScorer::ask(const Question& question, const std::vector<int32_t>& letters,
-                       Episode& episode) const {
-  Episode::Score& score = *episode.add_scores();
-  score.set_source(question.name());
-  auto probabilities = judge_->choose(question_text(question, episode), letters);
-  // What the judge can not read it is not sure of.
-  if (!probabilities) return score.set_value(question.unsure_reward());
-  Judged choice = judged(question, *probabilities);
-  score.set_value(choice.reward);
-  score.set_letter(question.options(static_cast<int>(choice.option)).letter());
-  for (double probability : *probabilities) score.add_probabilities(probability);
-}
-
-void RubricScorer::ask(const Proposition& proposition, Episode& episode) const {
-  Episode::Score& score = *episode.add_scores();
-  score.set_source(proposition.name());
-  auto probabilities =
-      judge_->choose(shown(episode) + proposition.text() + "\nReply with Yes or No alone.", yes_no_);
-  double yes = probabilities ? (*probabilities)[0] : 0.0;
-  score.set_value(yes * proposition.weight());
-  if (probabilities) score.set_letter(yes >= 0.5 ? "Yes" : "No");
-  score.add_probabilities(yes);
+void RubricScorer::add_answers(const std::vector<LetterProbabilities>& answers, Episode& episode) const {
+  auto next = answers.begin();
+  for (const Question& question : rubric_.questions()) {
+    if (!applies(question.classes(), episode.prompt_class())) continue;
+    Episode::Score& score = *episode.add_scores();
+    score.set_source(question.name());
+    const LetterProbabilities& letters = *next++;
+    // What the judge can not read it is not sure of.
+    score.set_value(question.unsure_reward());
+    if (!letters) continue;
+    std::vector<double> priors;
+    for (const Option& option : question.options()) priors.push_back(option.prior());
+    std::vector<double> probabilities = calibrated(*letters, priors);
+    Judged choice = judged(question, probabilities);
+    score.set_value(choice.reward);
+    score.set_letter(question.options(static_cast<int>(choice.option)).letter());
+    score.mutable_probabilities()->Assign(probabilities.begin(), probabilities.end());
+  }
+  for (const Proposition& proposition : rubric_.propositions()) {
+    if (!applies(proposition.classes(), episode.prompt_class())) continue;
+    Episode::Score& score = *episode.add_scores();
+    score.set_source(proposition.name());
+    const LetterProbabilities& letters = *next++;
+    double yes = letters ? calibrated(*letters, {proposition.prior(), 1 - proposition.prior()})[0] : 0.0;
+    score.set_value(yes * proposition.weight());
+    if (letters) score.set_letter(yes >= 0.5 ? "Yes" : "No");
+    score.add_probabilities(yes);
+  }
 }
 
 }  // namespace sextant::rlhf

@@ -37,11 +37,13 @@ void append(const data::Comparison& comparison, const RubricFeatures& features, 
             std::vector<double>& numbers) {
   std::optional<trainer::Passes> passes;
   if (model != nullptr) passes.emplace(*model->model);
-  for (const data::Answer& answer : comparison.answers) {
-    Episode episode = episode_of(comparison, answer, model);
-    std::vector<double> found = features.of(episode);
-    numbers.insert(numbers.end(), found.begin(), found.end());
-    numbers.push_back(model == nullptr ? 0 : end_scores(*passes, {&episode}, {1, 1, 1.0})[0]);
+  std::vector<Episode> episodes;
+  for (const data::Answer& answer : comparison.answers)
+    episodes.push_back(episode_of(comparison, answer, model));
+  auto found = features.of(episodes);
+  for (size_t i = 0; i < episodes.size(); ++i) {
+    numbers.insert(numbers.end(), found[i].begin(), found[i].end());
+    numbers.push_back(model == nullptr ? 0 : end_scores(*passes, {&episodes[i]}, {1, 1, 1.0})[0]);
   }
 }
 

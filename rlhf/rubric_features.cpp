@@ -34,10 +34,15 @@ std::vector<double> RubricFeatures::worth() const {
   return found;
 }
 
-std::vector<double> RubricFeatures::of(const Episode& episode) const {
-  Episode scored = episode;
-  scored.clear_scores();
-  scorer_->score(scored);
+std::vector<std::vector<double>> RubricFeatures::of(std::vector<Episode> episodes) const {
+  for (Episode& episode : episodes) episode.clear_scores();
+  scorer_->score(episodes);
+  std::vector<std::vector<double>> all;
+  for (const Episode& scored : episodes) all.push_back(features_of(scored));
+  return all;
+}
+
+std::vector<double> RubricFeatures::features_of(const Episode& scored) const {
   std::vector<double> found(names_.size());
   for (const Episode::Score& score : scored.scores()) {
     auto place = [&](const std::string& name, double value) {

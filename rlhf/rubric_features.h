@@ -23,8 +23,8 @@ class RubricFeatures {
   const std::vector<std::string>& names() const { return names_; }
   // What each is worth in the rubric as it was given; a rule its reward less what it gives otherwise.
   std::vector<double> worth() const;
-  // [F] of the episode's answer; 0 where a source does not apply to its class, or the judge can not read it.
-  std::vector<double> of(const Episode& episode) const;
+  // [F] of each episode's answer; 0 where a source does not apply to its class, or the judge can not read it.
+  std::vector<std::vector<double>> of(std::vector<Episode> episodes) const;
   // The rubric with these weights as its rewards.
   Rubric with(const std::vector<double>& weights) const;
 
@@ -32,6 +32,8 @@ class RubricFeatures {
   Rubric rubric_;
   std::vector<std::string> names_;
   std::unique_ptr<RubricScorer> scorer_;
+
+  std::vector<double> features_of(const Episode& scored) const;
 };
 
 }  // namespace sextant::rlhf

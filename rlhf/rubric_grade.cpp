@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 
 #include "parallel/agreement.h"
@@ -12,6 +13,8 @@
 
 namespace sextant::rlhf {
 namespace {
+
+constexpr size_t kTogether = 16;  // answers that a judge reads between two words on how far it is
 
 using Labels = std::map<std::string, std::variant<bool, std::string>>;
 
@@ -54,7 +57,7 @@ const Episode::Score* score_of(const Episode& episode, const std::string& source
 // What a source of yes and no made of an answer: 0 is yes.
 SourceGrade grade_statement(const std::string& name, bool judged,
                             const std::vector<LabelledAnswer>& answers) {
-  SourceGrade grade{name, {"yes", "no"}, Confusion(2), std::nullopt, 0};
+  SourceGrade grade{name, {"yes", "no"}, Confusion(2), std::nullopt, {}, 0};
   std::vector<double> values;
   std::vector<bool> truths;
   for (const LabelledAnswer& answer : answers) {
@@ -70,13 +73,17 @@ SourceGrade grade_statement(const std::string& name, bool judged,
     values.push_back(score->value());
     truths.push_back(*truth);
   }
-  if (judged) grade.area = area_under_curve(values, truths);
+  if (judged) {
+    grade.area = area_under_curve(values, truths);
+    double sum = std::accumulate(values.begin(), values.end(), 0.0);
+    grade.mean_probabilities = {sum / std::max<double>(1, static_cast<double>(values.size()))};
+  }
   return grade;
 }
 
 SourceGrade grade_question(const RubricGradeSettings& settings, const Question& question,
                            const std::vector<LabelledAnswer>& answers) {
-  SourceGrade grade{question.name(), {}, Confusion(static_cast<size_t>(question.options_size())), {}, 0};
+  SourceGrade grade{question.name(), {}, Confusion(static_cast<size_t>(question.options_size())), {}, {}, 0};
   for (const Option& option : question.options()) grade.classes.push_back(option.letter());
   auto place = [&](const std::string& letter) {
     auto found = std::find(grade.classes.begin(), grade.classes.end(), letter);
@@ -88,7 +95,12 @@ SourceGrade grade_question(const RubricGradeSettings& settings, const Question& 
     if (!right || score == nullptr) continue;
     grade.confusion.add(place(*right), score->has_letter() ? place(score->letter()) : Confusion::kNothing);
     grade.unread += !score->has_letter();
+    grade.mean_probabilities.resize(grade.classes.size());
+    for (int i = 0; i < score->probabilities_size(); ++i)
+      grade.mean_probabilities[static_cast<size_t>(i)] += score->probabilities(i);
   }
+  auto read = static_cast<double>(grade.confusion.items() - grade.unread);
+  for (double& mean : grade.mean_probabilities) mean /= std::max(read, 1.0);
   return grade;
 }
 
@@ -151,11 +163,19 @@ void score_labelled(const RubricScorer& scorer, std::vector<LabelledAnswer>& ans
   std::string bytes;
   parallel::together(world, [&] {
     Episode scores;  // of all of this rank's answers; response: how many of each
-    for (int64_t i = rank; i < count; i += ranks) {
-      scorer.score(episode_of(i));
-      scores.mutable_scores()->MergeFrom(episode_of(i).scores());
-      scores.add_response(episode_of(i).scores_size());
-      if (rank == 0) told(i / ranks + 1, (count + ranks - 1) / ranks);
+    std::vector<int64_t> own;
+    for (int64_t i = rank; i < count; i += ranks) own.push_back(i);
+    for (size_t first = 0; first < own.size(); first += kTogether) {
+      std::vector<Episode> episodes;
+      size_t last = std::min(own.size(), first + kTogether);
+      for (size_t i = first; i < last; ++i) episodes.push_back(episode_of(own[i]));
+      scorer.score(episodes);
+      for (size_t i = first; i < last; ++i) {
+        const Episode& scored = episode_of(own[i]) = std::move(episodes[i - first]);
+        scores.mutable_scores()->MergeFrom(scored.scores());
+        scores.add_response(scored.scores_size());
+      }
+      if (rank == 0) told(static_cast<int64_t>(last), std::ssize(own));
     }
     bytes = scores.SerializeAsString();
   });
@@ -185,23 +205,27 @@ std::vector<SourceGrade> grade_sources(const RubricGradeSettings& settings, cons
 }
 
 std::string grade_table(const std::vector<SourceGrade>& grades) {
-  std::string table = fmt::format("{:<36} {:>7} {:>9} {:>8} {:>9} {:>8}\n", "", "answers", "precision",
-                                  "recall", "F1", "AUC");
+  std::string table = fmt::format("{:<36} {:>7} {:>9} {:>8} {:>9} {:>8} {:>8}\n", "", "answers", "precision",
+                                  "recall", "F1", "AUC", "mean P");
   for (const SourceGrade& grade : grades) {
     const Confusion& found = grade.confusion;
+    auto mean = [&](size_t which) {
+      return which < grade.mean_probabilities.size() ? fmt::format("{:.4f}", grade.mean_probabilities[which])
+                                                     : "";
+    };
+    auto line = [&](const std::string& name, const ClassScores& one, const std::string& area, size_t which) {
+      table += fmt::format("{:<36} {:>7} {:>9.3f} {:>8.3f} {:>9.3f} {:>8} {:>8}\n", name, one.support,
+                           one.precision, one.recall, one.f1, area, mean(which));
+    };
     if (grade.classes.front() == "yes") {
       ClassScores yes = found.scores(0);
-      table += fmt::format("{:<36} {:>7} {:>9.3f} {:>8.3f} {:>9.3f} {:>8}\n",
-                           fmt::format("{} ({} yes)", grade.name, yes.support), found.items(), yes.precision,
-                           yes.recall, yes.f1, grade.area ? fmt::format("{:.3f}", *grade.area) : "");
+      std::string name = fmt::format("{} ({} yes)", grade.name, yes.support);
+      yes.support = found.items();
+      line(name, yes, grade.area ? fmt::format("{:.3f}", *grade.area) : "", 0);
     } else {
       table += fmt::format("{:<36} {:>7} {:>9} {:>8} {:>9.3f}\n", grade.name + ", mean of its classes",
                            found.items(), "", "", found.macro_f1());
-      for (size_t i = 0; i < grade.classes.size(); ++i) {
-        ClassScores one = found.scores(i);
-        table += fmt::format("  {:<34} {:>7} {:>9.3f} {:>8.3f} {:>9.3f}\n", grade.classes[i], one.support,
-                             one.precision, one.recall, one.f1);
-      }
+      for (size_t i = 0; i < grade.classes.size(); ++i) line("  " + grade.classes[i], found.scores(i), "", i);
     }
     table += fmt::format("  accuracy {:.3f}; calling all of them the largest class has {:.3f}\n",
                          found.accuracy(), found.largest_share());

@@ -18,8 +18,9 @@ struct SourceGrade {
   std::string name;
   std::vector<std::string> classes;  // letters of a question; "yes" and "no" of a rule or proposition
   Confusion confusion;
-  std::optional<double> area;  // under the ROC curve of P(yes), of propositions
-  int64_t unread = 0;          // answers that were longer than the judge's context: called nothing
+  std::optional<double> area;              // under the ROC curve of P(yes), of propositions
+  std::vector<double> mean_probabilities;  // that a judge gives each class, over all answers; yes alone
+  int64_t unread = 0;  // answers that were longer than the judge's context: called nothing
 };
 
 // Throws Error(kInput): no answers, an option that the rubric has not, a condition on a label that no answer
@@ -28,7 +29,8 @@ void check_labels(const RubricGradeSettings& settings, const Rubric& rubric,
                   const std::vector<LabelledAnswer>& answers);
 
 // Adds the scores of the rubric, which is one of_units(), to every answer; ranks share the work and each gets
-// the whole. `told` is called on rank 0 after each of its own. All ranks of the world must call.
+// the whole. `told` is called on rank 0 now and then with how many of its own are done. All ranks of the
+// world must call.
 void score_labelled(const RubricScorer& scorer, std::vector<LabelledAnswer>& answers,
                     const std::function<void(int64_t done, int64_t of)>& told, parallel::Group& world);
 

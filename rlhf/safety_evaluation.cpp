@@ -112,7 +112,7 @@ std::vector<Episode> answer_prompts(const SafetySettings& settings, const Talkin
     mine.push_back(asked(prompts.prompts[static_cast<size_t>(number / each)], number / each, number));
   parallel::together(world, [&] {
     answer(settings, model, mine);
-    for (Episode& episode : mine) rubric.score(episode);
+    rubric.score(mine);
   });
   return gather_episodes(mine, world);
 }

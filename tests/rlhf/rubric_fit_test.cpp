@@ -51,14 +51,14 @@ TEST(RubricFeatures, AreWhatTheSourcesSeeAndTakeTheirWeights) {
   Episode episode;
   episode.set_response_text("please wait");
   episode.set_prompt_class("a");
-  EXPECT_EQ(features.of(episode), (std::vector<double>{1, 1}));
+  EXPECT_EQ(features.of({episode})[0], (std::vector<double>{1, 1}));
   episode.set_prompt_class("b");
-  EXPECT_EQ(features.of(episode), (std::vector<double>{1, 0}));
+  EXPECT_EQ(features.of({episode})[0], (std::vector<double>{1, 0}));
   Rubric fitted = features.with({2, -1});
   RubricScorer scorer(fitted, "fitted.yaml", at::kCPU);
   episode.set_response_text("please do wait a while");
   episode.set_prompt_class("a");
-  scorer.score(episode);
+  scorer.score({&episode, 1});
   ASSERT_EQ(episode.scores_size(), 2);
   EXPECT_EQ(episode.scores(0).value(), 0);
   EXPECT_EQ(episode.scores(1).value(), -1);

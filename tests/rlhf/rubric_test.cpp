@@ -29,7 +29,7 @@ Rubric rubric(const std::string& yaml) {
 
 double scored(const std::string& yaml, Episode answer) {
   RubricScorer scorer(rubric("rules: [{name: x, " + yaml + "}]"), "rubric.yaml", at::kCPU);
-  scorer.score(answer);
+  scorer.score({&answer, 1});
   return answer.scores_size() == 0 ? 99 : answer.scores(0).value();
 }
 
@@ -98,7 +98,7 @@ TEST(Rubrics, ThatShipOpen) {
   std::string file = (harness::checkout() / "configs/rubrics/quickstart.yaml").string();
   RubricScorer scorer(rules_of(file), file, at::kCPU);
   Episode refusal = episode("I can't help with that, because it is a crime.", "disallowed");
-  scorer.score(refusal);
+  scorer.score({&refusal, 1});
   double sum = 0;
   for (const auto& score : refusal.scores()) sum += score.value();
   EXPECT_DOUBLE_EQ(sum, 1.75);

@@ -65,6 +65,22 @@ grep -Eq "^full_stop \(6 yes\) +9 +1.000 +1.000 +1.000" "$work/log" || fail "the
 grep -Eq "^kind, mean of its classes +9 " "$work/log" || fail "the judge is not compared"
 ranks 2 rubric grade "$work/grade.yaml" grade.output="$work/grades_2.jsonl" >"$work/log" 2>&1 || fail "two ranks: $(cat "$work/log")"
 cmp "$work/grades_1.jsonl" "$work/grades_2.jsonl" || fail "two ranks grade otherwise"
+# What it says over its leaning: the mean P that the table has, given back as priors.
+read -r a t < <(awk '$1 == "a" || $1 == "t" {printf "%s ", $NF}' "$work/log")
+with_priors() { sed "s/{letter: a,/{letter: a, prior: $1,/; s/{letter: t,/{letter: t, $2/" "$work/rubric.yaml" >"$work/priors.yaml"; }
+with_priors "$a" "prior: $t,"
+ranks 1 rubric grade "$work/grade.yaml" grade.rubric="$work/priors.yaml" grade.output="$work/grades_p.jsonl" >"$work/log" 2>&1 || fail "priors: $(cat "$work/log")"
+/usr/bin/python3 - "$work" "$a" "$t" <<'PYTHON' || fail "probabilities are not over their priors"
+import json, sys
+plain, over = ([json.loads(line)["scores"]["kind"]["probabilities"] for line in open(f"{sys.argv[1]}/grades_{n}.jsonl")] for n in "1p")
+for p, q in zip(plain, over, strict=True):
+    weighed = [one / float(prior) for one, prior in zip(p, sys.argv[2:])]
+    assert all(abs(w / sum(weighed) - found) < 1e-12 for w, found in zip(weighed, q)), (p, q)
+assert plain != over
+PYTHON
+with_priors "$a" ""
+ranks 1 rubric grade "$work/grade.yaml" grade.rubric="$work/priors.yaml" >"$work/log" 2>&1
+[[ $? == 2 ]] && grep -q "question kind has a prior for 1 of its 2 options" "$work/log" || fail "half the priors: $(cat "$work/log")"
 ranks 1 rubric grade "$work/grade.yaml" grade.options=[] grade.answers="[$work/pairs.jsonl]" >"$work/log" 2>&1
 [[ $? == 2 ]] && grep -q "pairs.jsonl:1: the object has neither" "$work/log" || fail "comparisons as labelled answers: $(cat "$work/log")"
 
