@@ -101,7 +101,7 @@ TEST(Rubrics, ThatShipOpen) {
   scorer.score({&refusal, 1});
   double sum = 0;
   for (const auto& score : refusal.scores()) sum += score.value();
-  EXPECT_DOUBLE_EQ(sum, 1.75);
+  EXPECT_DOUBLE_EQ(sum, 2.75);
 }
 
 TEST(Rewards, AddUpWithWeightsAndCaps) {
